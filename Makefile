@@ -1,0 +1,63 @@
+# Everything runs from a clean clone with Python 3.11+, pip and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+DEMO := demo
+ROWS ?= 1000000
+
+.PHONY: install dev demo test check lint types imports docs docs-check bench clean
+
+install: $(STAMP)  ## .venv/bin/rowmill, with every extra
+
+dev: $(DEV_STAMP)  ## what tests, checks and docs need
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
+	touch $@
+
+$(DEV_STAMP): $(STAMP) requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	touch $@
+
+demo: $(STAMP)  ## a million orders: split, process, merge; the report, the first results, one table row
+	mkdir -p $(DEMO)
+	test -f $(DEMO)/orders-$(ROWS).csv || $(BIN)/rowmill generate $(ROWS) $(DEMO)/orders-$(ROWS).csv
+	cd $(DEMO) && ../$(BIN)/rowmill run rowmill.examples.orders orders-$(ROWS).csv --fresh --overwrite
+	@echo; echo "The first results, in the order of the input ($(DEMO)/orders-$(ROWS).csv_Output):"
+	@head -n 3 $(DEMO)/orders-$(ROWS).csv_Output
+	@echo; echo "One row of the table (sqlite:///$(DEMO)/rowmill.db):"
+	@cd $(DEMO) && ../$(BIN)/python -m rowmill.examples.peek rowmill.db Orders
+
+test: $(DEV_STAMP)  ## all tests
+	$(BIN)/python -m pytest
+
+lint: $(DEV_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEV_STAMP)
+	$(BIN)/mypy
+
+imports: $(DEV_STAMP)
+	$(BIN)/lint-imports
+
+docs: $(DEV_STAMP)  ## the site, into site/; generated pages first
+	$(BIN)/python docs/generate.py
+	$(BIN)/mkdocs build --strict --quiet
+
+docs-check: $(DEV_STAMP)  ## generated pages are up to date, and the site builds
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/mkdocs build --strict --quiet
+
+check: lint types imports docs-check test  ## what CI runs
+
+bench: $(DEV_STAMP)  ## measure, and write docs/benchmarks
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) $(DEMO) site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

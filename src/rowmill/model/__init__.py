@@ -1,0 +1,1 @@
+"""Frozen values and rules. Pure: no I/O, no clock, no logging."""

@@ -1,0 +1,1 @@
+"""Where partitions run, and who watches over them: claims, attempts, supervision."""

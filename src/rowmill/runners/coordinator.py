@@ -1,0 +1,338 @@
+"""The coordinator: takes a run from wherever it stands to its report. Dying at any point costs time only."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import socket
+import threading
+import time
+import uuid
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from rowmill import wire
+from rowmill.errors import IntegrityError, StateError
+from rowmill.model import codec, policy
+from rowmill.model.report import Output, Part, Report, ReportInput, Seconds, Who
+from rowmill.runners.inline import run_inline
+from rowmill.runners.processes import Workers
+from rowmill.steps import merge as merging
+from rowmill.steps.merge import Merged, Publishing
+from rowmill.steps.source import spool
+from rowmill.steps.split import split
+from rowmill.storage import place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rowmill.model.manifest import Manifest
+    from rowmill.model.receipt import Receipt
+    from rowmill.steps import Run
+    from rowmill.tracker import Tracker, View
+
+
+EARLY_BYTES = 8 * 1024 * 1024  # an input of this size has rows enough that workers may start before it is counted
+BEAT_S = 0.25
+NOTE_S = 2.0
+ROUNDS = 5  # of redoing what merge finds broken
+
+
+class How(NamedTuple):
+    """How a run is carried out; none of it changes what comes out.
+
+    Attributes:
+        on: `inline`, `processes`, or empty: by size.
+        workers: Partitions at once.
+        keep_code: Finished partitions stay although the code changed.
+        fresh: Everything is done anew.
+        overwrite: An output of another run may be replaced.
+        watch: Called with the view of progress several times a second; None = nobody looks.
+    """
+
+    on: str = ""
+    workers: int = 1
+    keep_code: bool = False
+    fresh: bool = False
+    overwrite: bool = False
+    watch: Callable[[View], None] | None = None
+
+
+def who() -> Who:
+    """Return who runs this process."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return Who(user, socket.gethostname(), os.getpid())
+
+
+def now() -> str:
+    """Return the time, ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def coordinate(run: Run, how: How, tracker: Tracker) -> Report:
+    """Take a run to its report.
+
+    Raises:
+        StateError: Another coordinator is at it, the code changed, an output is in the way, or the same content was
+            done before under another name.
+        RowmillError: Whatever a step fails with; the same command goes on later.
+    """
+    with run.workspace.claim(run.name(wire.CLAIM)):
+        if how.fresh:
+            start_anew(run)
+        elif (done := finished(run)) is not None:
+            return done
+        check_output(run, overwrite=how.overwrite or how.fresh)
+        keep_record(run)
+        if run.table is not None:
+            run.table.check(run.job.writes.columns_of(None) if run.job.table and run.job.table.columns is None else None)
+        attempt = _count_attempt(run)
+        with _watched(run, how, tracker):
+            return _carry_out(run, how, tracker, attempt)
+
+
+def _carry_out(run: Run, how: How, tracker: Tracker, attempt: int) -> Report:
+    begun, start = time.monotonic(), now()
+    with ExitStack() as opened:
+        workers = opened.enter_context(Workers(how.workers)) if _starts_early(run, how) else None
+        manifest = split(run)
+        after_split = time.monotonic()
+        refuse_known_content(run, manifest, fresh=how.fresh)
+        check_code(run, manifest, keep=how.keep_code)
+        for _ in range(ROUNDS):
+            receipts = merging.receipts_of(run, manifest)
+            todo = [part.index for part in manifest.partitions if part.index not in receipts]
+            _begin(tracker, manifest, receipts)
+            if todo and manifest.input.spooled and run.workspace.stat(run.name(wire.SPOOL)) is None:
+                spool(run)
+            if todo and workers is None and _in_processes(how, manifest):
+                workers = opened.enter_context(Workers(min(how.workers, len(todo))))
+            if workers is None:
+                run_inline(run, manifest, todo, tracker)
+            elif todo:
+                workers.run(run, todo, tracker)
+            after_process = time.monotonic()
+            merged = merging.merge(run, manifest)
+            if isinstance(merged, Merged):
+                end = time.monotonic()
+                times = Seconds(*(round(s, 3) for s in (after_split - begun, after_process - after_split, end - after_process, end - begun)))
+                return publish_report(run, manifest, merged, attempt=attempt, start=start, seconds=times)
+    raise IntegrityError(
+        f"partitions' data did not verify after {ROUNDS} tries", hint="check the disk under the workspace", run_id=run.id
+    )
+
+
+def _starts_early(run: Run, how: How) -> bool:
+    if how.on == "inline" or how.workers == 1 or run.workspace.stat(run.name(wire.MANIFEST)) is not None:
+        return False
+    folder, name = place_of(run.record.input)
+    found = None if run.record.input == "-" else run.open_storage(folder).stat(name)
+    return found is not None and found.bytes >= EARLY_BYTES
+
+
+def _in_processes(how: How, manifest: Manifest) -> bool:
+    if how.on:
+        return how.on == "processes"
+    return how.workers > 1 and manifest.rows >= policy.INLINE_BELOW_ROWS and len(manifest.partitions) > 1
+
+
+def _begin(tracker: Tracker, manifest: Manifest, receipts: dict[int, Receipt]) -> None:
+    done = sum(manifest.partitions[index].rows for index in receipts)
+    partitions = len(manifest.partitions)
+    tracker.begin("process", rows=manifest.rows, partitions=partitions, rows_done=done, partitions_done=len(receipts))
+
+
+@contextmanager
+def _watched(run: Run, how: How, tracker: Tracker) -> Iterator[None]:
+    """Show progress to whoever looks, here and by the workspace, while the work goes on."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        noted = time.monotonic()
+        while not ended.wait(BEAT_S):
+            view = tracker.view()
+            if how.watch is not None:
+                how.watch(view)
+            if time.monotonic() - noted > NOTE_S:
+                noted = time.monotonic()
+                run.workspace.put(run.name(wire.PROGRESS), codec.encode(view))
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        if how.watch is not None:
+            how.watch(tracker.view())
+
+
+def start_anew(run: Run) -> None:
+    """Forget what the run did, in the workspace and in the table."""
+    for name in list(run.workspace.list(run.name())):
+        if not name.endswith(f"/{wire.CLAIM}"):
+            run.workspace.delete(name)
+    if run.table is not None:
+        run.table.discard()
+
+
+def finished(run: Run) -> Report | None:
+    """Return the report of a run that has ended well and whose output and table are still there."""
+    report = run.load(run.name(wire.REPORT), Report)
+    if report is None:
+        return None
+    folder, name = place_of(run.record.output)
+    found = run.open_storage(folder).stat(name)
+    if found is None or found.bytes != report.output.bytes:
+        return None
+    if run.table is not None and run.table.settled() is None:
+        run.table.discard()
+        return None
+    return msgspec.structs.replace(report, status="repeated")
+
+
+def check_output(run: Run, *, overwrite: bool) -> None:
+    """Refuse to replace a file that another run, or nobody here, has written.
+
+    Raises:
+        StateError: There is one.
+    """
+    folder, name = place_of(run.record.output)
+    if overwrite or run.open_storage(folder).stat(name) is None:
+        return
+    if run.load(run.name(wire.PUBLISHING), Publishing) is None:
+        raise StateError(
+            f"{run.record.output} exists, and this run did not write it",
+            hint="give --overwrite to replace it, or another --output",
+            url=run.record.output,
+        )
+
+
+def keep_record(run: Run) -> None:
+    """Write down what the run is asked to do."""
+    run.workspace.put(run.name(wire.RUN), codec.encode(run.record))
+
+
+def refuse_known_content(run: Run, manifest: Manifest, *, fresh: bool) -> None:
+    """Tell that the same content was done before under another name or date.
+
+    Raises:
+        StateError: It was, and `--fresh` was not given; nothing is left of this run.
+    """
+    if fresh:
+        return
+    for name in run.workspace.list(wire.RUNS):
+        if not name.endswith(f"/{wire.REPORT}") or name.startswith(run.name("")):
+            continue
+        other = run.load(name, Report)
+        if other is None or (other.job, other.input.digest) != (run.record.job, manifest.input.digest):
+            continue
+        if (other.input.url, other.input.version) != (run.record.input, run.record.input_version):
+            for object_name in list(run.workspace.list(run.name())):
+                run.workspace.delete(object_name)
+            raise StateError(
+                f"run {other.run_id} did the same content on {other.end}, from {other.input.url}",
+                hint="nothing was written; give --fresh to do it again",
+            )
+
+
+def check_code(run: Run, manifest: Manifest, *, keep: bool) -> None:
+    """Refuse to mix results of two versions of the code without being told to.
+
+    Raises:
+        StateError: The code changed under an unfinished run.
+    """
+    if keep:
+        return
+    digests = {receipt.code_digest for receipt in merging.receipts_of(run, manifest).values()}
+    if digests - {run.code_digest}:
+        raise StateError(
+            "the job's code changed since finished partitions of this run were made",
+            hint="give --continue to keep them (both versions are reported), or --fresh to do all rows anew",
+            run_id=run.id,
+        )
+
+
+def _count_attempt(run: Run) -> int:
+    number = sum(1 for _ in run.workspace.list(run.name(wire.ATTEMPTS))) + 1
+    facts = {"attempt": number, "start": now(), "who": who(), "code_digest": run.code_digest}
+    run.workspace.create(run.name(wire.ATTEMPTS, f"{number:05d}.json"), codec.encode(facts))
+    return number
+
+
+def attempt_name() -> str:
+    """Return a name that no other try has."""
+    return uuid.uuid4().hex[:12]
+
+
+def merge_alone(run: Run, manifest: Manifest) -> Report:
+    """Merge a run whose partitions were processed one by one.
+
+    Raises:
+        StateError: Some have no receipt that holds.
+    """
+    begun, start = time.monotonic(), now()
+    merged = merging.merge(run, manifest)
+    if not isinstance(merged, Merged):
+        first = ", ".join(map(str, merged[:10]))
+        raise StateError(
+            f"{len(merged)} of {len(manifest.partitions)} partitions are not processed: {first}",
+            hint="process them first; those with a receipt are not done again",
+            run_id=run.id,
+        )
+    seconds = round(time.monotonic() - begun, 3)
+    times = Seconds(0.0, 0.0, seconds, seconds)
+    return publish_report(run, manifest, merged, attempt=_count_attempt(run), start=start, seconds=times)
+
+
+def publish_report(
+    run: Run, manifest: Manifest, merged: Merged, *, attempt: int, start: str, seconds: Seconds
+) -> Report:
+    """Write the report: with it the run has ended well."""
+    record = run.record
+    report = Report(
+        run_id=run.id,
+        status="succeeded",
+        who=who(),
+        start=start,
+        end=now(),
+        job=record.job,
+        input=ReportInput(
+            record.input, manifest.input.version, manifest.input.digest, manifest.input.bytes, manifest.rows
+        ),
+        code_digests=merged.code_digests,
+        versions={"rowmill": wire.VERSION, "python": platform.python_version()},
+        options={
+            "workers": str(record.workers),
+            "rows_per_partition": str(record.rows_per_partition or "auto"),
+            "rejects": record.rejects,
+            **{f"param {name}": value for name, value in record.params.items()},
+        },
+        output=Output(record.output, sum(part.bytes for part in merged.parts), merged.counts.written),
+        rejects=merged.rejects,
+        table=record.table or None,
+        table_rows=merged.table_rows,
+        counts=merged.counts,
+        totals=merged.totals,
+        partitions=len(manifest.partitions),
+        attempts=attempt,
+        seconds=seconds,
+        rows_per_second=int(manifest.rows / max(seconds.total, 0.001)),
+        output_digest=tuple(Part(part.bytes, part.sha256) for part in merged.parts),
+        output_sha256=merged.sha256,
+    )
+    number = sum(1 for _ in run.workspace.list(run.name(wire.REPORTS))) + 1
+    run.workspace.create(run.name(wire.REPORTS, f"{number}.json"), codec.encode(report))
+    run.workspace.put(run.name(wire.REPORT), codec.encode(report))
+    run.workspace.delete(run.name(wire.SPOOL))
+    return report
+
+

@@ -1,0 +1,43 @@
+"""A run with its places open, in whatever process it is needed."""
+
+from __future__ import annotations
+
+from rowmill import wire
+from rowmill.errors import StateError
+from rowmill.job import Job
+from rowmill.model import codec
+from rowmill.model.run import RunRecord
+from rowmill.runners.loading import code_digest, load_job
+from rowmill.steps import Run
+from rowmill.storage import Storage, open_storage
+from rowmill.tables import open_table
+
+
+def open_run(workspace: Storage, run_id: str, *, job: Job | None = None, job_ref: str = "") -> Run:
+    """Open a run that the workspace knows.
+
+    Args:
+        workspace: Where the run's objects are.
+        run_id: Which run.
+        job: The job, if this process has it.
+        job_ref: Where its code is here, if not where the run was started.
+
+    Raises:
+        StateError: The workspace does not know the run.
+    """
+    name = f"{wire.run_dir(run_id)}/{wire.RUN}"
+    data = workspace.get(name)
+    if data is None:
+        raise StateError(
+            f"there is no run {run_id} in {workspace.url}", hint="`rowmill runs` lists them; give --workspace"
+        )
+    record = codec.decode(data, RunRecord, name=name)
+    return opened(workspace, record, job or load_job(job_ref or record.job_ref), job_ref or record.job_ref)
+
+
+def opened(workspace: Storage, record: RunRecord, job: Job, job_ref: str) -> Run:
+    """Open the places that a record names."""
+    table = None
+    if record.table and job.table is not None:
+        table = open_table(record.table, job.table, run_id=record.run_id)
+    return Run(job, code_digest(job, job_ref), record, workspace, open_storage, table)

@@ -1,0 +1,83 @@
+"""A worker process: takes partitions by a pipe, does them, tells how far it is.
+
+Started as `python -m rowmill.runners.worker FD`, so that no script's `__main__` is imported a second time. Its standard
+input is the coordinator's pipe: when that closes, by order or by death, the worker ends at once; nothing of a partition
+counts before its receipt.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import queue
+import signal
+import sys
+import threading
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from rowmill import wire
+from rowmill.errors import RowmillError
+from rowmill.model.manifest import Manifest
+from rowmill.runners.opening import open_run
+from rowmill.steps.calling import place_of, prepared
+from rowmill.steps.process import Progress, process
+from rowmill.storage import open_storage
+
+if TYPE_CHECKING:
+    from rowmill.steps import Run
+
+YOUNG_OBJECTS = 50_000  # rows are many and short-lived: looking for cycles after every 700 objects costs a fifth
+
+
+def main() -> None:
+    """Take orders until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the coordinator, which tells the workers
+    gc.set_threshold(YOUNG_OBJECTS, 20, 100)
+    events = int(sys.argv[1])
+    orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_take_orders, args=(orders,), daemon=True).start()
+
+    def tell(**event: Any) -> None:
+        os.write(events, msgspec.json.encode(event) + b"\n")
+
+    try:
+        _work(orders, tell)
+    except RowmillError as error:
+        tell(failed=error.as_dict())
+    except Exception as error:  # noqa: BLE001 - it is told, and becomes exit 1
+        told = RowmillError(f"{type(error).__name__}: {error} ({place_of(error)})", hint="this is a bug: report it")
+        tell(failed=told.as_dict())
+
+
+def _take_orders(orders: queue.SimpleQueue[dict[str, Any]]) -> None:
+    for line in sys.stdin.buffer:
+        orders.put(msgspec.json.decode(line))
+    os._exit(0)
+
+
+def _work(orders: queue.SimpleQueue[dict[str, Any]], tell: Any) -> None:
+    start = orders.get()
+    sys.path[:0] = [path for path in start["path"] if path not in sys.path]
+    run = open_run(open_storage(start["workspace"]), start["run_id"], job_ref=start["job_ref"])
+    manifest = run.load(run.name(wire.MANIFEST), Manifest)
+    assert manifest is not None  # noqa: S101 - the coordinator published it before it gave the order
+    with prepared(run.job, run.record.params) as setup:
+        tell(ready=True)
+        while True:
+            _do(run, manifest, orders.get()["partition"], setup, tell)
+
+
+def _do(run: Run, manifest: Manifest, index: int, setup: Any, tell: Any) -> None:
+    def told(progress: Progress) -> None:
+        tell(partition=index, rows=progress.rows, rejected=progress.rejected)
+
+    attempt = uuid.uuid4().hex[:12]
+    process(run, manifest, manifest.partitions[index], attempt=attempt, setup=setup, tell=told)
+    tell(done=index)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Settings with their origin: option > environment > rowmill.toml > the user's file > the job > default."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from rowmill.errors import ConfigurationError
+from rowmill.wire import MAX_LINES_PER_BATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PREFIX = "ROWMILL_"
+PROJECT_FILE = "rowmill.toml"
+
+
+class Value(msgspec.Struct, frozen=True):
+    """A setting's value, and where it came from."""
+
+    value: Any
+    origin: str
+
+
+def _whole(text: Any) -> int:
+    if isinstance(text, bool) or not str(text).isdecimal() or int(text) < 1:
+        raise ValueError("a whole number of at least 1")
+    return int(text)
+
+
+def _rows(text: Any) -> int | None:
+    return None if text in ("auto", None) else _whole(text)
+
+
+def _runner(text: Any) -> str:
+    if text not in ("inline", "processes"):
+        raise ValueError("inline or processes")
+    return str(text)
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One setting: how its text is read, its default, and what it is for."""
+
+    read: Callable[[Any], Any]
+    default: Any
+    about: str
+
+
+SETTINGS: dict[str, Setting] = {
+    "workspace": Setting(str, ".rowmill", "folder under which runs keep manifest, receipts, data, reports"),
+    "table": Setting(str, "sqlite:///rowmill.db", "where results are saved, if the job declares a table; `none` = nowhere"),
+    "workers": Setting(_whole, None, "partitions at once; by default one per core"),
+    "on": Setting(_runner, None, "inline or processes; by default by the number of rows"),
+    "rows_per_partition": Setting(_rows, None, "rows in a partition, or auto"),
+    "rejects": Setting(str, None, "stop, a number of rows, or a share as 0.5%"),
+}
+
+
+def resolve(given: Mapping[str, Any], job_defaults: Mapping[str, Any] | None = None) -> dict[str, Value]:
+    """Return each setting's value and origin.
+
+    Args:
+        given: What options or arguments say; None = not said.
+        job_defaults: What the job says.
+
+    Raises:
+        ConfigurationError: A value does not read, or a file has an unknown key.
+    """
+    layers: list[tuple[str, Mapping[str, Any]]] = [
+        ("option", {name: value for name, value in given.items() if value is not None}),
+        ("environment", _environment()),
+        (PROJECT_FILE, _file(Path(PROJECT_FILE))),
+        ("user file", _file(user_file())),
+        ("job", {name: value for name, value in (job_defaults or {}).items() if value is not None}),
+    ]
+    return {name: _first(name, setting, layers) for name, setting in SETTINGS.items()}
+
+
+def _first(name: str, setting: Setting, layers: list[tuple[str, Mapping[str, Any]]]) -> Value:
+    for origin, values in layers:
+        if name in values:
+            try:
+                return Value(setting.read(values[name]), origin)
+            except ValueError as error:
+                raise ConfigurationError(
+                    f"{name} = {values[name]!r} ({origin}) is not {error}", hint=f"{name}: {setting.about}"
+                ) from None
+    default = len(os.sched_getaffinity(0)) if name == "workers" else setting.default
+    return Value(default, "default")
+
+
+def _environment() -> dict[str, str]:
+    found = {
+        key[len(PREFIX) :].lower(): value
+        for key, value in os.environ.items()
+        if key.startswith(PREFIX) and not key.endswith("_COMPLETE")
+    }
+    for key in found:
+        if key not in SETTINGS:
+            raise _unknown(f"{PREFIX}{key.upper()}", key, "the environment", upper=True)
+    if MAX_LINES_PER_BATCH in os.environ:
+        found.setdefault("rows_per_partition", os.environ[MAX_LINES_PER_BATCH])
+    return found
+
+
+def _file(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} does not read: {error}", hint="correct the file") from None
+    for key in values:
+        if key not in SETTINGS:
+            raise _unknown(key, key, str(path))
+    return values
+
+
+def _unknown(shown: str, key: str, where: str, *, upper: bool = False) -> ConfigurationError:
+    near = difflib.get_close_matches(key, SETTINGS, n=1)
+    names = [f"{PREFIX}{name.upper()}" if upper else name for name in (near or SETTINGS)]
+    hint = f"did you mean {names[0]}?" if near else f"there are {', '.join(names)}"
+    return ConfigurationError(f"{where} has an unknown setting {shown}", hint=hint)
+
+
+def user_file() -> Path:
+    """Return where a user's own settings are."""
+    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(base).expanduser() / "rowmill" / "config.toml"

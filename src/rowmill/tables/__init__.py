@@ -1,0 +1,125 @@
+"""Where results are saved. One file per technology; none knows another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+import msgspec
+
+from rowmill.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from rowmill.job import Table
+
+
+class Marker(msgspec.Struct, frozen=True):
+    """A table's own word that it holds a partition's rows.
+
+    Attributes:
+        attempt: The try that wrote them.
+        rows: How many.
+    """
+
+    attempt: str
+    rows: int
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """What settling a run came to.
+
+    Attributes:
+        rows: Rows of the run in the table.
+        duplicates: Written rows that another row of the run with the same key took over.
+    """
+
+    rows: int
+    duplicates: int
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A row that the table does not take.
+
+    Attributes:
+        place: Its place among the rows given.
+        reason: The database's own words.
+    """
+
+    place: int
+    reason: str
+
+
+class Stage(Protocol):
+    """A partition's rows on their way. Nothing of them counts until `commit` returns."""
+
+    def add(self, values: Sequence[Mapping[str, Any]]) -> list[Refused]:
+        """Take rows; return those that the database refuses, found by bisection; the others are taken."""
+
+    def commit(self) -> int:
+        """Save all rows and the partition's marker in one durable transaction; return the rows acknowledged."""
+
+
+class OpenTable(Protocol):
+    """A table of one run, from one process."""
+
+    @property
+    def url(self) -> str:
+        """Where it is, without credentials."""
+
+    def check(self, columns: Sequence[str] | None) -> None:
+        """Compare the declaration with the live table, before row 1.
+
+        Args:
+            columns: The results' columns, as far as the job declares them.
+
+        Raises:
+            ConfigurationError: They do not fit, and why.
+        """
+
+    def stage(self, partition: int, attempt: str) -> Stage:
+        """Begin a partition; what an earlier attempt left of it is replaced."""
+
+    def markers(self) -> dict[int, Marker]:
+        """Return which partitions it holds; all of them once the run is settled."""
+
+    def settle(self, partitions: Sequence[int]) -> Settlement:
+        """Put the staged rows of these partitions, in this order, into the table in one transaction; once.
+
+        Raises:
+            ProcessingError: A key occurs twice and the job says `fail`, or the live table refuses a row.
+        """
+
+    def settled(self) -> Settlement | None:
+        """Return what settling came to; None if the run is not settled, or the table is gone."""
+
+    def discard(self) -> None:
+        """Forget all that the run staged."""
+
+    def rows(self, keys: Iterable[tuple[Any, ...]]) -> Iterator[dict[str, Any] | None]:
+        """Return the live row of each key, None where there is none; for verification."""
+
+    def count(self) -> int:
+        """Return the number of rows in the live table."""
+
+    def close(self) -> None:
+        """Let go of the database."""
+
+
+def open_table(url: str, declared: Table, *, run_id: str) -> OpenTable:
+    """Open the table that a job declares, at a URL.
+
+    Raises:
+        ConfigurationError: No technology here knows the scheme, or the URL holds a password.
+    """
+    parts = urlsplit(url)
+    if parts.password:
+        raise ConfigurationError(
+            "a table's URL must not hold a password", hint="give it by the database's own file or service"
+        )
+    if parts.scheme == "sqlite":
+        from rowmill.tables.sqlite import Sqlite  # noqa: PLC0415 - a worker imports the technologies that it uses
+
+        return Sqlite(url, declared, run_id=run_id)
+    raise ConfigurationError(f"no table here opens {parts.scheme}:// addresses", hint="use sqlite:///file.db", url=url)

@@ -1,0 +1,34 @@
+"""Names that are shared by everything that meets a run: objects of the workspace, environment variables."""
+
+from __future__ import annotations
+
+VERSION = "0.1.0"
+
+RUNS = "runs"
+RUN, MANIFEST, REPORT, PROGRESS = "run.json", "manifest.json", "report.json", "progress.json"
+RECEIPTS, DATA, REJECTS, ATTEMPTS, ASIDE, REPORTS = "receipts", "data", "rejects", "attempts", "aside", "reports"
+SPOOL = "input"  # the decoded copy of an input that cannot be sought
+CLAIM = "claim"
+PUBLISHING = "publishing.json"  # written before the output appears: whose it is
+
+MAX_LINES_PER_BATCH = "MAX_LINES_PER_BATCH"  # the public sample's name for rows per partition
+
+
+def run_dir(run_id: str) -> str:
+    """Return the run's folder in the workspace."""
+    return f"{RUNS}/{run_id}"
+
+
+def receipt_name(run_id: str, partition: int) -> str:
+    """Return the name of a partition's receipt."""
+    return f"{run_dir(run_id)}/{RECEIPTS}/{partition:05d}.json"
+
+
+def data_name(run_id: str, partition: int, attempt: str) -> str:
+    """Return the name of a partition's written rows by one attempt."""
+    return f"{run_dir(run_id)}/{DATA}/{partition:05d}-{attempt}"
+
+
+def rejects_name(run_id: str, partition: int, attempt: str) -> str:
+    """Return the name of a partition's rejects by one attempt."""
+    return f"{run_dir(run_id)}/{REJECTS}/{partition:05d}-{attempt}.jsonl"
