@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from rowmill import settings, wire
-from rowmill.errors import ConfigurationError, InputError, StateError
-from rowmill.job import Job
-from rowmill.model import codec, identity
+from rowmill.errors import ConfigurationError, StateError
+from rowmill.model import orders
 from rowmill.model.manifest import Manifest
-from rowmill.model.receipt import Receipt
-from rowmill.model.report import Report
-from rowmill.model.run import RunRecord
-from rowmill.runners import coordinator, loading
+from rowmill.runners import coordinator, loading, standing
 from rowmill.runners.coordinator import How
-from rowmill.runners.opening import open_run, opened
+from rowmill.runners.opening import open_run
+from rowmill.runners.starting import NO_TABLE, Asked, absolute, start
 from rowmill.steps import Run
 from rowmill.steps import merge as merging
 from rowmill.steps import split as splitting
 from rowmill.steps import verify as verifying
-from rowmill.steps.calling import prepared
+from rowmill.steps.preparing import preparing
 from rowmill.steps.process import process as process_partition
-from rowmill.steps.source import receive, spool
+from rowmill.steps.source import spool
 from rowmill.storage import open_storage, place_of
-from rowmill.storage.files import path_of
-from rowmill.tracker import View
 from rowmill.tracker.memory import Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
+    from rowmill.job import Job
+    from rowmill.model.receipt import Receipt
+    from rowmill.model.report import Report
+    from rowmill.model.verification import Verification
+    from rowmill.runners.standing import Status
     from rowmill.storage import Storage
+    from rowmill.tracker import View
 
-NO_TABLE = "none"
-STREAM_BYTES = 1024 * 1024
+ROWS_TOGETHER = 10_000  # made and written at once by `generate`
 
 
 def run(
@@ -50,7 +48,7 @@ def run(
     workspace: str | None = None,
     workers: int | None = None,
     on: str | None = None,
-    rows_per_partition: int | None = None,
+    rows_per_partition: int | str | None = None,
     params: Mapping[str, str] | None = None,
     rejects: str | None = None,
     keep_code: bool = False,
@@ -68,7 +66,7 @@ def run(
         workspace: Where the run keeps its objects.
         workers: Partitions at once; by default one per core.
         on: `inline` or `processes`; by default by the number of rows.
-        rows_per_partition: By default by the number of rows.
+        rows_per_partition: A number, or `auto` = by the number of rows, which also is the default.
         params: What `ctx.params` gives.
         rejects: `stop`, a number of rows, or a share as `0.5%`.
         keep_code: Keep finished partitions although the code changed (`--continue`).
@@ -84,29 +82,7 @@ def run(
     """
     if loading.importing:
         raise loading.ImportOnly
-    job, reference = _job_of(job)
-    chosen = _settings(job, table, workspace, workers, on, rows_per_partition, rejects)
-    made = _prepare(job, reference, input, output, params, chosen)
-    how = How(
-        _runner(chosen["on"].value, reference), made.record.workers, keep_code, fresh, overwrite, watch
-    )
-    try:
-        return coordinator.coordinate(made, how, Memory())
-    finally:
-        if made.table is not None:
-            made.table.close()
-
-
-def _settings(
-    job: Job,
-    table: str | None,
-    workspace: str | None,
-    workers: int | None,
-    on: str | None,
-    rows_per_partition: int | None,
-    rejects: str | None,
-) -> dict[str, settings.Value]:
-    given = {
+    chosen = {
         "table": table,
         "workspace": workspace,
         "workers": workers,
@@ -114,129 +90,13 @@ def _settings(
         "rows_per_partition": rows_per_partition,
         "rejects": rejects,
     }
-    return settings.resolve(given, {"rows_per_partition": job.rows_per_partition, "rejects": job.rejects})
-
-
-def _job_of(job: Job | str) -> tuple[Job, str]:
-    """Return the job and the reference by which workers find it, empty if they cannot."""
-    if isinstance(job, Job):
-        return job, loading.reference_of(job) or ""
-    where, name = loading.split_reference(job)
-    path = str(path_of(where)) if where.endswith(".py") or "/" in where else where
-    return loading.load_job(job), f"{path}:{name}"
-
-
-def _runner(on: str | None, reference: str) -> str:
-    if reference:
-        return on or ""
-    if on == "processes":
-        raise ConfigurationError(
-            "worker processes cannot find a job that is defined in a notebook or at a prompt",
-            hint="put the job into a file, as job.py, and run 'job.py'; or run it with on='inline'",
-        )
-    return "inline"
-
-
-def _prepare(
-    job: Job,
-    reference: str,
-    given: str,
-    output: str | None,
-    params: Mapping[str, str] | None,
-    chosen: Mapping[str, settings.Value],
-) -> Run:
-    """Return the run that these words mean, its places open, nothing written but what standard input gave."""
-    workspace = open_storage(chosen["workspace"].value)
-    table = _table_url(job, chosen["table"])
-    if given == "-":
-        if output is None:
-            raise ConfigurationError("standard input has no name to derive an output from", hint="give --output")
-        url, version = "-", _receive_stdin(workspace, job)
-    else:
-        url, version = _version_of(given)
-    target = absolute(output) if output is not None else f"{url}_Output"
-    if target == url:
-        raise ConfigurationError("input and output are the same file", hint="give another --output", url=url)
-    output_format = repr(job.writes)
-    run_id = identity.run_id(
-        job=job.name,
-        input_url=url,
-        input_version=version,
-        params=params or {},
-        output_format=output_format,
-        output_url=target,
-        table_url=table,
-    )
-    record = RunRecord(
-        run_id=run_id,
-        job=job.name,
-        job_ref=reference,
-        input=url,
-        input_version=version,
-        output=target,
-        table=table,
-        params=dict(params or {}),
-        output_format=output_format,
-        rows_per_partition=chosen["rows_per_partition"].value,
-        workers=chosen["workers"].value,
-        rejects=chosen["rejects"].value,
-        started=coordinator.now(),
-        who=coordinator.who(),
-    )
-    before = workspace.get(f"{wire.run_dir(run_id)}/{wire.RUN}")
-    if before is not None:
-        earlier = codec.decode(before, RunRecord, name=wire.RUN)
-        record = msgspec.structs.replace(record, started=earlier.started)
-    if given == "-":
-        workspace.move(INCOMING, f"{wire.run_dir(run_id)}/{wire.SPOOL}")
-    return opened(workspace, record, job, reference)
-
-
-INCOMING = f"incoming/{wire.SPOOL}"
-
-
-def _receive_stdin(workspace: Storage, job: Job) -> str:
-    def stream() -> Iterator[bytes]:
-        while data := sys.stdin.buffer.read(STREAM_BYTES):
-            yield data
-
-    return receive(workspace, INCOMING, stream(), job.reads.encoding)
-
-
-def absolute(url: str) -> str:
-    """Return a path as an absolute one; other URLs as they are, without user info."""
-    scheme = urlsplit(url).scheme if "://" in url else ""
-    if scheme in ("", "file"):
-        return str(path_of(url))
-    if urlsplit(url).password:
-        raise ConfigurationError("a URL must not hold a password", hint="give it by the store's own settings")
-    return url
-
-
-def _version_of(given: str) -> tuple[str, str]:
-    url = absolute(given)
-    folder, name = place_of(url)
-    storage = open_storage(folder)
-    found = storage.stat(name)
-    if found is None:
-        raise InputError(f"{given} does not exist", hint="check the path", url=url)
-    with storage.open(name):
-        return url, found.version
-
-
-def _table_url(job: Job, chosen: settings.Value) -> str:
-    if chosen.value == NO_TABLE:
-        return ""
-    if job.table is None:
-        if chosen.origin == "option":
-            raise ConfigurationError(
-                f"--table is given, and the job {job.name!r} declares no table", hint="declare Job(table=Table(…))"
-            )
-        return ""
-    url = str(chosen.value)
-    if url.startswith("sqlite:///"):
-        return f"sqlite:///{path_of(url.removeprefix('sqlite:///'))}"
-    return url
+    made, where = start(Asked(job, input, output, params, chosen, fresh))
+    how = How(where, made.record.workers, keep_code, fresh, overwrite, watch)
+    try:
+        return coordinator.coordinate(made, how, Memory())
+    finally:
+        if made.table is not None:
+            made.table.close()
 
 
 def plan(
@@ -244,7 +104,7 @@ def plan(
     input: str,  # noqa: A002
     *,
     workers: int | None = None,
-    rows_per_partition: int | None = None,
+    rows_per_partition: int | str | None = None,
 ) -> Manifest:
     """Return how an input would be shared out; nothing is written.
 
@@ -254,12 +114,16 @@ def plan(
         workers: As for `run`; the size of partitions may depend on it.
         rows_per_partition: As for `run`.
     """
-    job, reference = _job_of(job)
     if input == "-":
         raise ConfigurationError("standard input cannot be planned", hint="save it to a file first")
     with tempfile.TemporaryDirectory(prefix="rowmill-plan-") as folder:
-        chosen = _settings(job, NO_TABLE, folder, workers, None, rows_per_partition, None)
-        made = _prepare(job, reference, input, None, None, chosen)
+        chosen = {
+            "table": NO_TABLE,
+            "workspace": folder,
+            "workers": workers,
+            "rows_per_partition": rows_per_partition,
+        }
+        made, _ = start(Asked(job, input, None, None, chosen))
         return splitting.survey(made, spool(made))
 
 
@@ -271,15 +135,20 @@ def split(
     table: str | None = None,
     workspace: str | None = None,
     workers: int | None = None,
-    rows_per_partition: int | None = None,
+    rows_per_partition: int | str | None = None,
     params: Mapping[str, str] | None = None,
     rejects: str | None = None,
     overwrite: bool = False,
 ) -> Manifest:
     """Take the first step alone: publish the manifest, or return the one that is there."""
-    job, reference = _job_of(job)
-    chosen = _settings(job, table, workspace, workers, None, rows_per_partition, rejects)
-    made = _prepare(job, reference, input, output, params, chosen)
+    chosen = {
+        "table": table,
+        "workspace": workspace,
+        "workers": workers,
+        "rows_per_partition": rows_per_partition,
+        "rejects": rejects,
+    }
+    made, _ = start(Asked(job, input, output, params, chosen))
     with made.workspace.claim(made.name(wire.CLAIM)):
         coordinator.check_output(made, overwrite=overwrite)
         coordinator.keep_record(made)
@@ -304,7 +173,7 @@ def process(
             raise ConfigurationError(
                 f"there is no partition {index}", hint=f"the run has partitions 0 to {len(manifest.partitions) - 1}"
             )
-    with prepared(made.job, made.record.params) as setup:
+    with preparing(made.job, made.record.params) as prepared:
         return [
             done.get(index)
             or process_partition(
@@ -312,7 +181,7 @@ def process(
                 manifest,
                 manifest.partitions[index],
                 attempt=coordinator.attempt_name(),
-                setup=setup,
+                prepared=prepared,
                 tell=lambda _: None,
             )
             for index in wanted
@@ -344,38 +213,9 @@ def _workspace(given: str | None) -> Storage:
     return open_storage(settings.resolve({"workspace": given})["workspace"].value)
 
 
-class Status(msgspec.Struct, frozen=True):
-    """How a run stands.
-
-    Attributes:
-        state: `succeeded`, `running`, `interrupted`.
-        rows: All rows; 0 before they are counted.
-        rows_done: Rows of partitions that have a receipt; of those under way too while it is running.
-        ended: When it ended well.
-    """
-
-    run_id: str
-    job: str
-    state: str
-    input: str
-    output: str
-    started: str
-    ended: str | None
-    rows: int
-    rows_done: int
-    partitions: int
-    partitions_done: int
-    rejected: int
-    rows_per_second: int | None
-    eta_s: int | None
-    schema: str = "rowmill.status/1"
-
-
 def runs(*, workspace: str | None = None) -> list[Status]:
     """Return how all runs of the workspace stand, the latest first."""
-    place = _workspace(workspace)
-    ids = {name.split("/")[1] for name in place.list(wire.RUNS) if name.endswith(f"/{wire.RUN}")}
-    return sorted((_status(place, run_id) for run_id in ids), key=lambda one: (one.started, one.run_id), reverse=True)
+    return standing.all_runs(_workspace(workspace))
 
 
 def status(run_id: str | None = None, *, workspace: str | None = None) -> Status:
@@ -385,51 +225,11 @@ def status(run_id: str | None = None, *, workspace: str | None = None) -> Status
         StateError: There is no such run.
     """
     if run_id is not None:
-        return _status(_workspace(workspace), run_id)
+        return standing.status_of(_workspace(workspace), run_id)
     all_runs = runs(workspace=workspace)
     if not all_runs:
         raise StateError("the workspace has no runs", hint="start one: rowmill run JOB INPUT")
     return all_runs[0]
-
-
-def _status(place: Storage, run_id: str) -> Status:
-    def load(name: str, kind: type[Any]) -> Any:
-        data = place.get(f"{wire.run_dir(run_id)}/{name}")
-        return None if data is None else codec.decode(data, kind, name=name)
-
-    record = load(wire.RUN, RunRecord)
-    if record is None:
-        raise StateError(f"there is no run {run_id} in {place.url}", hint="`rowmill runs` lists them")
-    manifest, report = load(wire.MANIFEST, Manifest), load(wire.REPORT, Report)
-    names = list(place.list(f"{wire.run_dir(run_id)}/{wire.RECEIPTS}"))
-    receipts = [codec.decode(data, Receipt, name=name) for name in names if (data := place.get(name)) is not None]
-    running = report is None and _is_claimed(place, run_id)
-    view: View | None = load(wire.PROGRESS, View) if running else None
-    done = sum(receipt.counts.read for receipt in receipts)
-    return Status(
-        run_id=run_id,
-        job=record.job,
-        state="succeeded" if report is not None else "running" if running else "interrupted",
-        input=record.input,
-        output=record.output,
-        started=record.started,
-        ended=None if report is None else report.end,
-        rows=0 if manifest is None else manifest.rows,
-        rows_done=max(done, view.rows_done) if view is not None else done,
-        partitions=0 if manifest is None else len(manifest.partitions),
-        partitions_done=len(receipts),
-        rejected=sum(receipt.counts.rejected for receipt in receipts),
-        rows_per_second=None if view is None else view.rows_per_second,
-        eta_s=None if view is None else view.eta_s,
-    )
-
-
-def _is_claimed(place: Storage, run_id: str) -> bool:
-    try:
-        with place.claim(f"{wire.run_dir(run_id)}/{wire.CLAIM}"):
-            return False
-    except StateError:
-        return True
 
 
 def verify(
@@ -440,7 +240,7 @@ def verify(
     digests: bool = False,
     table: bool = False,
     replay: bool = False,
-) -> verifying.Verification:
+) -> Verification:
     """Check a finished run, independently of the engine's counts.
 
     Args:
@@ -463,7 +263,9 @@ def verify(
     return verifying.verify(place, run_id, made, digests=digests or not needs_job, table=table, replay=replay)
 
 
-def clean(*, workspace: str | None = None, run_id: str | None = None, keep: int = 0, dry_run: bool = False) -> list[str]:
+def clean(
+    *, workspace: str | None = None, run_id: str | None = None, keep: int = 0, dry_run: bool = False
+) -> list[str]:
     """Remove runs from the workspace: one, or all that have ended well but the latest `keep`; return their ids.
 
     Outputs and tables stay. A run that is under way is never removed.
@@ -478,3 +280,37 @@ def clean(*, workspace: str | None = None, run_id: str | None = None, keep: int 
         if not dry_run:
             place.delete(wire.run_dir(one.run_id))
     return [one.run_id for one in chosen]
+
+
+class Generated(msgspec.Struct, frozen=True):
+    """A file of made-up orders."""
+
+    url: str
+    rows: int
+    bytes: int
+    seed: int
+    schema: str = "rowmill.generate/1"
+
+
+def generate(rows: int, file: str, *, seed: int = 0, overwrite: bool = False) -> Generated:
+    """Write a CSV file of made-up orders, whole or not at all; row i is a pure function of the seed and i.
+
+    Raises:
+        ConfigurationError: The number of rows is none, or the place cannot be written.
+        StateError: There is such a file, and it is not to be replaced.
+    """
+    if not 0 <= rows <= orders.MAX_ROWS:
+        raise ConfigurationError(f"{rows:,} rows", hint=f"give a number from 0 to {orders.MAX_ROWS:,}")
+    url = absolute(file)
+    folder, name = place_of(url)
+    storage = open_storage(folder)
+    if not overwrite and storage.stat(name) is not None:
+        raise StateError(f"{url} exists", hint="give --overwrite to replace it, or another name", url=url)
+    made, written = orders.row_maker(seed), 0
+    with storage.writer(name) as out:
+        for low in range(0, max(rows, 1), ROWS_TOGETHER):
+            head = "" if low else orders.HEADER
+            data = (head + made(low, min(low + ROWS_TOGETHER, rows))).encode()
+            out.write(data)
+            written += len(data)
+    return Generated(url, rows, written, seed)

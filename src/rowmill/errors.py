@@ -129,7 +129,7 @@ class TransientError(RowmillError):
     exit_code = 75
 
 
-class Stopped(BaseException):  # noqa: N818 - technically not an error, and `except Exception` must not eat it
+class Stopped(BaseException):
     """A signal asked for a stop, and the work stopped cleanly at a chunk border.
 
     Args:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import random
 from datetime import datetime  # noqa: TC003 - part of the Context that users annotate with
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
-import uuid_utils
+from uuid_utils import UUID, uuid5
 
 from rowmill.errors import ConfigurationError
 from rowmill.formats.csv import Csv
-from rowmill.model.identity import row_name
+from rowmill.formats.text import cuts_by_bytes
 from rowmill.model.policy import parse_budget
 
 if TYPE_CHECKING:
@@ -106,13 +106,13 @@ class Context:
         now: When the run was first started; the same on every retry.
     """
 
-    __slots__ = ("_line_of", "_namespace", "now", "ordinal", "params", "setup")
+    __slots__ = ("_dice", "_dice_of", "_line_of", "_namespace", "now", "ordinal", "params", "setup")
 
     def __init__(
         self,
         *,
         ordinal: int,
-        namespace: uuid_utils.UUID,
+        namespace: UUID,
         params: Mapping[str, str],
         now: datetime,
         setup: Any = None,
@@ -124,6 +124,7 @@ class Context:
         self.now = now
         self._namespace = namespace
         self._line_of = line_of
+        self._dice_of = -1
 
     @property
     def line_no(self) -> int:
@@ -138,12 +139,15 @@ class Context:
 
         Source: UUIDv5 of job name, input digest, ordinal and name (RFC 9562).
         """
-        return str(uuid_utils.uuid5(self._namespace, row_name(self.ordinal, name)))
+        return str(uuid5(self._namespace, f"{self.ordinal}/{name}"))
 
     @property
     def random(self) -> random.Random:
-        """Dice seeded by the row: the same throws on every retry. Keep it in a variable to throw again."""
-        return random.Random(self.stable_id("random"))  # noqa: S311 - for repeatable work, not for secrets
+        """Dice seeded by the row: the same throws on every retry."""
+        if self._dice_of != self.ordinal:
+            self._dice_of = self.ordinal
+            self._dice = random.Random(self.stable_id("random"))  # noqa: S311 - repeatable work, not secrets
+        return self._dice
 
 
 ROW, CHUNK, PROGRAM = "row", "chunk", "program"
@@ -185,7 +189,8 @@ class Job:
     ) -> None:
         if not name or "/" in name or not name.isprintable():
             raise ConfigurationError(f"Job name {name!r} must be printable text without a slash")
-        for what, number in (("concurrency", concurrency), ("tries", tries), ("rows_per_partition", rows_per_partition)):
+        numbers = {"concurrency": concurrency, "tries": tries, "rows_per_partition": rows_per_partition}
+        for what, number in numbers.items():
             if number is not None and number < 1:
                 raise ConfigurationError(f"Job({what}={number}) must be at least 1")
         if on_error not in ("stop", "reject"):
@@ -194,6 +199,11 @@ class Job:
         self.name = name
         self.reads: Format = reads if reads is not None else Csv()
         self.writes: Format = writes if writes is not None else _same_kind(self.reads)
+        if not cuts_by_bytes(self.writes.encoding):
+            raise ConfigurationError(
+                f"results cannot be written as {self.writes.encoding}: parts in it cannot be joined",
+                hint="declare encoding='utf-8' for the output",
+            )
         self.table = table
         self.rows_per_partition = rows_per_partition
         self.concurrency = concurrency
@@ -231,18 +241,20 @@ class Job:
     @property
     def row_type(self) -> Any:
         """What the function gets for a row: the annotation of its first parameter; dict, list or str by default."""
-        if not callable(self.function):
+        if not callable(self.function) or inspect.isclass(self.function):
             return None
         first = next(iter(inspect.signature(self.function).parameters.values()), None)
         if first is None:
             raise ConfigurationError("the function takes no row", hint="write def f(row) or def f(row, ctx)")
-        hints = _hints(self.function)
-        return hints.get(first.name)
+        kind = _hints(self.function).get(first.name)
+        return next(iter(get_args(kind)), None) if self.kind == CHUNK else kind
 
     @property
     def takes_context(self) -> bool:
         """Whether the function has a second parameter."""
-        return callable(self.function) and len(inspect.signature(self.function).parameters) > 1
+        if not callable(self.function) or inspect.isclass(self.function):
+            return False  # a class takes the row alone, and some have no signature to look at
+        return len(inspect.signature(self.function).parameters) > 1
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
@@ -255,7 +267,13 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _same_kind(reads: Format) -> Format:
     """Return the format of results where none is declared: that of the input, with its dialect."""
+    encoding = reads.encoding if cuts_by_bytes(reads.encoding) else "utf-8"
     if isinstance(reads, Csv):
-        dialect = {"delimiter": reads.delimiter, "quote": reads.quote, "encoding": reads.encoding}
-        return Csv(header=reads.header, line_end=reads.line_end, **dialect)
-    return reads
+        return Csv(
+            delimiter=reads.delimiter,
+            quote=reads.quote,
+            header=reads.header,
+            line_end=reads.line_end,
+            encoding=encoding,
+        )
+    return reads if encoding == reads.encoding else msgspec.structs.replace(reads, encoding=encoding)  # type: ignore[type-var]

@@ -53,7 +53,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 SETTINGS: dict[str, Setting] = {
     "workspace": Setting(str, ".rowmill", "folder under which runs keep manifest, receipts, data, reports"),
-    "table": Setting(str, "sqlite:///rowmill.db", "where results are saved, if the job declares a table; `none` = nowhere"),
+    "table": Setting(str, "sqlite:///rowmill.db", "where results are saved, if the job has a table; `none` = nowhere"),
     "workers": Setting(_whole, None, "partitions at once; by default one per core"),
     "on": Setting(_runner, None, "inline or processes; by default by the number of rows"),
     "rows_per_partition": Setting(_rows, None, "rows in a partition, or auto"),

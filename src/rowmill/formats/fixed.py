@@ -8,8 +8,8 @@ import msgspec
 
 from rowmill.errors import ConfigurationError, ProcessingError
 from rowmill.formats import Decoded, Head
-from rowmill.formats.borders import Rules, row_ends
-from rowmill.formats.text import BOM, MAX_ROW_BYTES, canonical, cell, encoded
+from rowmill.formats.borders import Rules
+from rowmill.formats.text import BOM, MAX_ROW_BYTES, canonical, cell, encoded, full_lines, opening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,10 +56,9 @@ class FixedWidth(msgspec.Struct, frozen=True, kw_only=True):
         """Read whole rows; a line of another width is malformed."""
         good: list[Any] = []
         malformed: dict[int, str] = {}
-        start = 0
-        for place, end in enumerate(row_ends(data, self.rules, final=True)):
+        for place, raw in enumerate(full_lines(data)):
             try:
-                line = data[start:end].strip(b"\r\n").decode(self.encoding)
+                line = raw.decode(self.encoding)
             except UnicodeDecodeError as error:
                 malformed[place] = f"not {self.encoding}: {error.reason}"
             else:
@@ -67,7 +66,6 @@ class FixedWidth(msgspec.Struct, frozen=True, kw_only=True):
                     good.append(self._cut(line))
                 else:
                     malformed[place] = f"{len(line)} characters where {self.width} are declared"
-            start = end
         return Decoded(good, malformed)
 
     def _cut(self, line: str) -> dict[str, str]:
@@ -83,8 +81,8 @@ class FixedWidth(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(self.fields)
 
     def encode_head(self, columns: tuple[str, ...] | None) -> bytes:  # noqa: ARG002
-        """Nothing stands before the rows."""
-        return b""
+        """Nothing stands before the rows, but for a byte order mark where the encoding asks for one."""
+        return opening(self.encoding)
 
     def encode(self, values: Sequence[Any], columns: tuple[str, ...] | None) -> bytes:  # noqa: ARG002
         """Write each dict as one line, fields filled up with spaces on the right."""

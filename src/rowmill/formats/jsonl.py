@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,12 +10,14 @@ import msgspec
 from rowmill.errors import ProcessingError
 from rowmill.formats import Decoded, Head
 from rowmill.formats.borders import Rules
-from rowmill.formats.text import BOM, MAX_ROW_BYTES
+from rowmill.formats.text import BOM, MAX_ROW_BYTES, full_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DECODER = msgspec.json.Decoder(float_hook=Decimal)  # 9.10 stays 9.10
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, DecimalException, RecursionError)
+UNWRITABLE = (TypeError, ValueError, OverflowError, RecursionError)
 ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -46,10 +48,10 @@ class Jsonl(msgspec.Struct, frozen=True, kw_only=True):
 
     def decode(self, data: bytes, columns: tuple[str, ...] | None) -> Decoded:  # noqa: ARG002 - rows carry their names
         """Read whole rows."""
-        lines = [line for line in data.split(b"\n") if line and line != b"\r"]
+        lines = full_lines(data)
         try:
             return Decoded(list(map(DECODER.decode, lines)), {})
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return _decode_each(lines)
 
     def columns_of(self, value: Any) -> tuple[str, ...] | None:  # noqa: ARG002
@@ -64,11 +66,11 @@ class Jsonl(msgspec.Struct, frozen=True, kw_only=True):
         """Write each value as one line."""
         try:
             return ENCODER.encode_lines(values)
-        except (TypeError, ValueError, OverflowError, UnicodeEncodeError):
+        except UNWRITABLE:
             for place, value in enumerate(values):
                 try:
                     ENCODER.encode(value)
-                except (TypeError, ValueError, OverflowError, UnicodeEncodeError) as error:
+                except UNWRITABLE as error:
                     raise ProcessingError(
                         f"a result cannot be written as JSON: {error}",
                         hint="return text, numbers, booleans, None, dates, lists and dicts of them",
@@ -83,6 +85,14 @@ def _decode_each(lines: list[bytes]) -> Decoded:
     for place, line in enumerate(lines):
         try:
             good.append(DECODER.decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            malformed[place] = f"not JSON: {error}" if isinstance(error, msgspec.DecodeError) else "not utf-8"
+        except UNREADABLE as error:
+            malformed[place] = _reason(error)
     return Decoded(good, malformed)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "not utf-8"
+    if isinstance(error, DecimalException):
+        return "a number is too large"
+    return "not JSON: nested too deep" if isinstance(error, RecursionError) else f"not JSON: {error}"

@@ -9,7 +9,7 @@ import msgspec
 from rowmill.errors import ProcessingError
 from rowmill.formats import Decoded, Head
 from rowmill.formats.borders import Rules
-from rowmill.formats.text import BOM, MAX_ROW_BYTES, canonical, encoded
+from rowmill.formats.text import BOM, MAX_ROW_BYTES, canonical, encoded, opening
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,16 +43,16 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True):
     def decode(self, data: bytes, columns: tuple[str, ...] | None) -> Decoded:  # noqa: ARG002 - lines have none
         """Read whole rows."""
         try:
-            return Decoded([line.removesuffix("\r") for line in _split(data.decode(self.encoding), "\n")], {})
+            return Decoded(_split(data.decode(self.encoding), "\r\n", "\n"), {})
         except UnicodeDecodeError:
-            return self._decode_each(_split(data, b"\n"))
+            return self._decode_each(_split(data, b"\r\n", b"\n"))
 
     def _decode_each(self, lines: list[bytes]) -> Decoded:
         good: list[Any] = []
         malformed: dict[int, str] = {}
         for place, line in enumerate(lines):
             try:
-                good.append(line.removesuffix(b"\r").decode(self.encoding))
+                good.append(line.decode(self.encoding))
             except UnicodeDecodeError as error:
                 malformed[place] = f"not {self.encoding}: {error.reason}"
         return Decoded(good, malformed)
@@ -62,8 +62,8 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
     def encode_head(self, columns: tuple[str, ...] | None) -> bytes:  # noqa: ARG002
-        """Nothing stands before the rows."""
-        return b""
+        """Nothing stands before the rows, but for a byte order mark where the encoding asks for one."""
+        return opening(self.encoding)
 
     def encode(self, values: Sequence[Any], columns: tuple[str, ...] | None) -> bytes:  # noqa: ARG002
         """Write each text as one line."""
@@ -74,8 +74,8 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True):
         return encoded("\n".join([*values, ""]), self.encoding, list(values))
 
 
-def _split(text: AnyStr, feed: AnyStr) -> list[AnyStr]:
-    lines = text.split(feed)
+def _split(text: AnyStr, crlf: AnyStr, feed: AnyStr) -> list[AnyStr]:
+    lines = text.replace(crlf, feed).split(feed)
     if not lines[-1]:
         lines.pop()
     return lines

@@ -53,13 +53,11 @@ def run_id(
 
 
 def row_namespace(job: str, digest: str) -> uuid.UUID:
-    """Return the namespace of a job's rows on one content: the same on any path, table or upload."""
+    """Return the namespace of a job's rows on one content: the same on any path, table or upload.
+
+    A row's id is the UUIDv5 of `<ordinal>/<name>` in it.
+    """
     return uuid.uuid5(NAMESPACE, f"{len(job)}:{job}{digest}")
-
-
-def row_name(ordinal: int, name: str = "") -> str:
-    """Return a row's name within its namespace; `name` tells several ids of one row apart."""
-    return f"{ordinal}/{name}"
 
 
 def without_credentials(url: str) -> str:

@@ -75,7 +75,9 @@ def parse_budget(text: str) -> RejectBudget:
         return RejectBudget(rows=int(text))
     if (match := re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?)%", text)) and float(match[1]) <= 100:  # noqa: PLR2004
         return RejectBudget(rows=None, share=float(match[1]) / 100)
-    raise ConfigurationError(f"--rejects {text!r} is not a budget", hint="use stop, a number of rows, or a share as 0.5%")
+    raise ConfigurationError(
+        f"--rejects {text!r} is not a budget", hint="use stop, a number of rows, or a share as 0.5%"
+    )
 
 
 def pause_s(tries: int, dice: random.Random, *, base_s: float = 0.1, cap_s: float = 20.0) -> float:

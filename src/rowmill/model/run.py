@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from rowmill.model.report import Who  # noqa: TC001 - msgspec reads annotations at run time
@@ -20,6 +22,7 @@ class RunRecord(msgspec.Struct, frozen=True):
         output: URL of the output.
         table: URL of the table's database, without credentials, or empty.
         params: The user's parameters.
+        reads, writes: The formats, as `formats.described` writes them down: files are verified without the job's code.
         output_format: How results are written, as text that changes when the format does.
         rows_per_partition: What was asked for; None = by size.
         workers: How many partitions at once, as far as partition sizes depend on it.
@@ -35,6 +38,8 @@ class RunRecord(msgspec.Struct, frozen=True):
     output: str
     table: str
     params: dict[str, str]
+    reads: dict[str, Any]
+    writes: dict[str, Any]
     output_format: str
     rows_per_partition: int | None
     workers: int

@@ -19,6 +19,7 @@ from rowmill import wire
 from rowmill.errors import IntegrityError, StateError
 from rowmill.model import codec, policy
 from rowmill.model.report import Output, Part, Report, ReportInput, Seconds, Who
+from rowmill.model.run import RunRecord
 from rowmill.runners.inline import run_inline
 from rowmill.runners.processes import Workers
 from rowmill.steps import merge as merging
@@ -92,7 +93,7 @@ def coordinate(run: Run, how: How, tracker: Tracker) -> Report:
         check_output(run, overwrite=how.overwrite or how.fresh)
         keep_record(run)
         if run.table is not None:
-            run.table.check(run.job.writes.columns_of(None) if run.job.table and run.job.table.columns is None else None)
+            run.table.check(None)
         attempt = _count_attempt(run)
         with _watched(run, how, tracker):
             return _carry_out(run, how, tracker, attempt)
@@ -101,32 +102,46 @@ def coordinate(run: Run, how: How, tracker: Tracker) -> Report:
 def _carry_out(run: Run, how: How, tracker: Tracker, attempt: int) -> Report:
     begun, start = time.monotonic(), now()
     with ExitStack() as opened:
-        workers = opened.enter_context(Workers(how.workers)) if _starts_early(run, how) else None
+        ready = opened.enter_context(Workers(how.workers)) if _starts_early(run, how) else None
         manifest = split(run)
         after_split = time.monotonic()
         refuse_known_content(run, manifest, fresh=how.fresh)
         check_code(run, manifest, keep=how.keep_code)
         for _ in range(ROUNDS):
-            receipts = merging.receipts_of(run, manifest)
-            todo = [part.index for part in manifest.partitions if part.index not in receipts]
-            _begin(tracker, manifest, receipts)
-            if todo and manifest.input.spooled and run.workspace.stat(run.name(wire.SPOOL)) is None:
-                spool(run)
-            if todo and workers is None and _in_processes(how, manifest):
-                workers = opened.enter_context(Workers(min(how.workers, len(todo))))
-            if workers is None:
-                run_inline(run, manifest, todo, tracker)
-            elif todo:
-                workers.run(run, todo, tracker)
+            _process(run, manifest, how, tracker, ready)
+            ready = None
             after_process = time.monotonic()
             merged = merging.merge(run, manifest)
             if isinstance(merged, Merged):
-                end = time.monotonic()
-                times = Seconds(*(round(s, 3) for s in (after_split - begun, after_process - after_split, end - after_process, end - begun)))
+                times = seconds_between(begun, after_split, after_process, time.monotonic())
                 return publish_report(run, manifest, merged, attempt=attempt, start=start, seconds=times)
     raise IntegrityError(
-        f"partitions' data did not verify after {ROUNDS} tries", hint="check the disk under the workspace", run_id=run.id
+        f"partitions' data did not verify after {ROUNDS} tries",
+        hint="check the disk under the workspace",
+        run_id=run.id,
     )
+
+
+def _process(run: Run, manifest: Manifest, how: How, tracker: Tracker, ready: Workers | None) -> None:
+    """Do the partitions that have no receipt that holds."""
+    receipts = merging.receipts_of(run, manifest)
+    todo = [part.index for part in manifest.partitions if part.index not in receipts]
+    _begin(tracker, manifest, receipts)
+    if not todo:
+        return
+    if manifest.input.spooled and run.workspace.stat(run.name(wire.SPOOL)) is None:
+        spool(run)
+    if _in_processes(how, manifest):
+        with ready or Workers(min(how.workers, len(todo))) as workers:
+            workers.run(run, todo, tracker)
+    else:
+        run_inline(run, manifest, todo, tracker)
+
+
+def seconds_between(begun: float, after_split: float, after_process: float, end: float) -> Seconds:
+    """Return the steps' times, to the millisecond."""
+    times = (after_split - begun, after_process - after_split, end - after_process, end - begun)
+    return Seconds(*(round(time_s, 3) for time_s in times))
 
 
 def _starts_early(run: Run, how: How) -> bool:
@@ -176,12 +191,17 @@ def _watched(run: Run, how: How, tracker: Tracker) -> Iterator[None]:
 
 
 def start_anew(run: Run) -> None:
-    """Forget what the run did, in the workspace and in the table."""
-    for name in list(run.workspace.list(run.name())):
-        if not name.endswith(f"/{wire.CLAIM}"):
-            run.workspace.delete(name)
+    """Forget what the run did, in the table and in the workspace; whose the output is stays known.
+
+    Restart: the table first and the manifest last, so that what is left at any point is an unfinished run.
+    """
     if run.table is not None:
         run.table.discard()
+    kept, last = {run.name(wire.CLAIM), run.name(wire.PUBLISHING)}, run.name(wire.MANIFEST)
+    if run.record.input == "-":
+        kept.add(run.name(wire.SPOOL))  # it has just come in, and comes once
+    for name in sorted(set(run.workspace.list(run.name())) - kept, key=lambda name: (name == last, name)):
+        run.workspace.delete(name)
 
 
 def finished(run: Run) -> Report | None:
@@ -217,7 +237,22 @@ def check_output(run: Run, *, overwrite: bool) -> None:
 
 
 def keep_record(run: Run) -> None:
-    """Write down what the run is asked to do."""
+    """Write down what the run is asked to do; partitions found by the rules of another format are forgotten.
+
+    Raises:
+        StateError: Some of them are finished.
+    """
+    before = run.load(run.name(wire.RUN), RunRecord)
+    if before is not None and codec.encode(before.reads) != codec.encode(run.record.reads):
+        if any(run.workspace.list(run.name(wire.RECEIPTS))):
+            raise StateError(
+                "the input's format changed since partitions of this run were finished",
+                hint="give --fresh to do all rows anew",
+                run_id=run.id,
+            )
+        run.workspace.delete(run.name(wire.MANIFEST))
+        if run.table is not None:
+            run.table.discard()
     run.workspace.put(run.name(wire.RUN), codec.encode(run.record))
 
 
@@ -334,5 +369,3 @@ def publish_report(
     run.workspace.put(run.name(wire.REPORT), codec.encode(report))
     run.workspace.delete(run.name(wire.SPOOL))
     return report
-
-

@@ -8,6 +8,7 @@ import importlib.util
 import re
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from rowmill.errors import ConfigurationError, ProcessingError, RowmillError
 from rowmill.job import Job
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
 importing = False  # a script is read for its jobs: a `run()` in it must not start
@@ -71,7 +73,7 @@ def _from_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        _read(lambda: spec.loader.exec_module(module), str(path))  # type: ignore[union-attr]
+        _read(partial(spec.loader.exec_module, module), str(path))
     except BaseException:
         sys.modules.pop(name, None)
         raise
@@ -86,16 +88,16 @@ def _from_module(name: str) -> ModuleType:
             raise ConfigurationError(f"there is no module {name}", hint="give path/to/file.py or package.module")
     except (ModuleNotFoundError, ValueError):
         raise ConfigurationError(f"there is no module {name}", hint="give path/to/file.py or package.module") from None
-    _read(lambda: importlib.import_module(name), name)
+    _read(partial(importlib.import_module, name), name)
     return sys.modules[name]
 
 
-def _read(load: object, where: str) -> None:
+def _read(load: Callable[[], object], where: str) -> None:
     """Execute a module; stop at a `run()` in it; tell the user's own line if it fails."""
     global importing  # noqa: PLW0603 - the state of this process's import
     before, importing = importing, True
     try:
-        load()  # type: ignore[operator]
+        load()
     except ImportOnly:
         pass
     except RowmillError as error:

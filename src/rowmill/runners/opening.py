@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
 from rowmill import wire
 from rowmill.errors import StateError
-from rowmill.job import Job
 from rowmill.model import codec
 from rowmill.model.run import RunRecord
 from rowmill.runners.loading import code_digest, load_job
 from rowmill.steps import Run
 from rowmill.storage import Storage, open_storage
 from rowmill.tables import open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rowmill.job import Job
+
+# What stands between a run and its places: nothing, or a test kit that counts, or breaks, what is done to them.
+between: ContextVar[Callable[[Run], Run]] = ContextVar("between", default=lambda run: run)
 
 
 def open_run(workspace: Storage, run_id: str, *, job: Job | None = None, job_ref: str = "") -> Run:
@@ -40,4 +50,4 @@ def opened(workspace: Storage, record: RunRecord, job: Job, job_ref: str) -> Run
     table = None
     if record.table and job.table is not None:
         table = open_table(record.table, job.table, run_id=record.run_id)
-    return Run(job, code_digest(job, job_ref), record, workspace, open_storage, table)
+    return between.get()(Run(job, code_digest(job, job_ref), record, workspace, open_storage, table))

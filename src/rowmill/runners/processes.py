@@ -6,7 +6,7 @@ import os
 import selectors
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -14,7 +14,6 @@ from rowmill.errors import ProcessingError, RowmillError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import TracebackType
 
     from rowmill.steps import Run
     from rowmill.tracker import Tracker
@@ -73,49 +72,40 @@ class Worker:
 
 
 class Workers:
-    """Worker processes of one run; they start up while the input is still being split."""
+    """Worker processes for some partitions of one run; they start up while the input is still being split."""
 
     def __init__(self, count: int) -> None:
         self._workers = [Worker() for _ in range(count)]
         self._selector = selectors.DefaultSelector()
         self._start: dict[str, Any] = {}
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         for worker in self._workers:
             worker.end()
         self._selector.close()
 
     def run(self, run: Run, partitions: Sequence[int], tracker: Tracker) -> None:
-        """Do these partitions; a partition whose worker dies is given to another.
+        """Do these partitions, and end; a partition whose worker dies is given to a new one.
 
         Raises:
             RowmillError: What a worker failed with; the others are stopped by `__exit__`.
         """
-        waiting = iter(partitions)
-        deaths: dict[int, int] = {}
-        left = len(partitions)
         self._start = {
             "workspace": run.workspace.url,
             "run_id": run.id,
             "job_ref": run.record.job_ref,
             "path": [path for path in sys.path if path],
         }
-        for worker in self._workers:
+        waiting = iter(partitions)
+        deaths: dict[int, int] = {}
+        for worker in list(self._workers):
             self._begin(worker, waiting)
-        while left:
+        while self._workers:
             for key, _ in self._selector.select():
-                worker = key.data
-                events = worker.take()
-                if events is None:
-                    self._replace(worker, tracker, deaths)
-                    continue
-                for event in events:
-                    left -= self._heed(event, worker, waiting, tracker)
-        for worker in self._workers:
-            self._selector.unregister(worker.events)
+                self._heed(key.data, waiting, tracker, deaths)
 
     def _begin(self, worker: Worker, waiting: Iterator[int]) -> None:
         self._selector.register(worker.events, selectors.EVENT_READ, worker)
@@ -123,38 +113,44 @@ class Workers:
         self._next(worker, waiting)
 
     def _next(self, worker: Worker, waiting: Iterator[int]) -> None:
+        """Give a worker its next partition, or let it end: its set-up's own end runs, and its pipe closes."""
         worker.partition = next(waiting, None)
-        if worker.partition is not None:
+        if worker.partition is None:
+            worker.order(end=True)
+        else:
             worker.order(partition=worker.partition)
 
-    def _heed(self, event: dict[str, Any], worker: Worker, waiting: Iterator[int], tracker: Tracker) -> int:
-        """Act on an event; return how many partitions it finished."""
-        if "failed" in event:
-            raise RowmillError.from_dict(event["failed"])
-        if "rows" in event:
-            tracker.rows(event["partition"], event["rows"], event["rejected"])
-        if "done" not in event:
-            return 0
-        tracker.done(event["done"])
-        self._next(worker, waiting)
-        return 1
+    def _heed(self, worker: Worker, waiting: Iterator[int], tracker: Tracker, deaths: dict[int, int]) -> None:
+        """Act on what a worker tells, or on its end."""
+        events = worker.take()
+        if events is None:
+            self._selector.unregister(worker.events)
+            self._workers.remove(worker)
+            code = worker.end()
+            if worker.partition is not None:
+                self._replace(worker.partition, code, tracker, deaths)
+            return
+        for event in events:
+            if "failed" in event:
+                raise RowmillError.from_dict(event["failed"])
+            if "rows" in event:
+                tracker.rows(event["partition"], event["rows"], event["rejected"])
+            if "done" in event:
+                tracker.done(event["done"])
+                self._next(worker, waiting)
 
-    def _replace(self, worker: Worker, tracker: Tracker, deaths: dict[int, int]) -> None:
+    def _replace(self, partition: int, code: int, tracker: Tracker, deaths: dict[int, int]) -> None:
         """Give a dead worker's partition to a new one."""
-        self._selector.unregister(worker.events)
-        code = worker.end()
+        tracker.lost(partition)
+        deaths[partition] = deaths.get(partition, 0) + 1
+        if deaths[partition] >= DEATHS:
+            raise ProcessingError(
+                f"worker processes died {DEATHS} times on the same partition "
+                f"({f'signal {-code}' if code < 0 else f'exit {code}'})",
+                hint="look for a crash or for memory running out in the function; then give the same command again",
+                run_id=str(self._start["run_id"]),
+                partition=partition,
+            )
         fresh = Worker()
-        self._workers[self._workers.index(worker)] = fresh
-        index = worker.partition
-        if index is not None:
-            tracker.lost(index)
-            deaths[index] = deaths.get(index, 0) + 1
-            if deaths[index] >= DEATHS:
-                how = f"signal {-code}" if code < 0 else f"exit {code}"
-                raise ProcessingError(
-                    f"worker processes died {DEATHS} times on the same partition ({how})",
-                    hint="look for a crash or for memory running out in the function; then give the same command again",
-                    run_id=str(self._start["run_id"]),
-                    partition=index,
-                )
-        self._begin(fresh, iter([] if index is None else [index]))
+        self._workers.append(fresh)
+        self._begin(fresh, iter([partition]))

@@ -7,7 +7,7 @@ counts before its receipt.
 
 from __future__ import annotations
 
-import gc
+import io
 import os
 import queue
 import signal
@@ -21,27 +21,30 @@ import msgspec
 from rowmill import wire
 from rowmill.errors import RowmillError
 from rowmill.model.manifest import Manifest
+from rowmill.runners.inline import few_collections
 from rowmill.runners.opening import open_run
-from rowmill.steps.calling import place_of, prepared
+from rowmill.steps.outcome import place_of
+from rowmill.steps.preparing import preparing
 from rowmill.steps.process import Progress, process
 from rowmill.storage import open_storage
 
 if TYPE_CHECKING:
     from rowmill.steps import Run
-
-YOUNG_OBJECTS = 50_000  # rows are many and short-lived: looking for cycles after every 700 objects costs a fifth
+    from rowmill.steps.preparing import Prepared
 
 
 def main() -> None:
     """Take orders until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the coordinator, which tells the workers
-    gc.set_threshold(YOUNG_OBJECTS, 20, 100)
     events = int(sys.argv[1])
     orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_take_orders, args=(orders,), daemon=True).start()
 
     def tell(**event: Any) -> None:
-        os.write(events, msgspec.json.encode(event) + b"\n")
+        try:
+            os.write(events, msgspec.json.encode(event) + b"\n")
+        except BrokenPipeError:  # the coordinator is dead
+            os._exit(0)
 
     try:
         _work(orders, tell)
@@ -53,7 +56,7 @@ def main() -> None:
 
 
 def _take_orders(orders: queue.SimpleQueue[dict[str, Any]]) -> None:
-    for line in sys.stdin.buffer:
+    for line in io.FileIO(0, closefd=False):  # not sys.stdin: its lock, held here, would break the interpreter's end
         orders.put(msgspec.json.decode(line))
     os._exit(0)
 
@@ -64,18 +67,18 @@ def _work(orders: queue.SimpleQueue[dict[str, Any]], tell: Any) -> None:
     run = open_run(open_storage(start["workspace"]), start["run_id"], job_ref=start["job_ref"])
     manifest = run.load(run.name(wire.MANIFEST), Manifest)
     assert manifest is not None  # noqa: S101 - the coordinator published it before it gave the order
-    with prepared(run.job, run.record.params) as setup:
+    with few_collections(), preparing(run.job, run.record.params) as prepared:
         tell(ready=True)
-        while True:
-            _do(run, manifest, orders.get()["partition"], setup, tell)
+        while "partition" in (order := orders.get()):
+            _do(run, manifest, order["partition"], prepared, tell)
 
 
-def _do(run: Run, manifest: Manifest, index: int, setup: Any, tell: Any) -> None:
+def _do(run: Run, manifest: Manifest, index: int, prepared: Prepared, tell: Any) -> None:
     def told(progress: Progress) -> None:
         tell(partition=index, rows=progress.rows, rejected=progress.rejected)
 
     attempt = uuid.uuid4().hex[:12]
-    process(run, manifest, manifest.partitions[index], attempt=attempt, setup=setup, tell=told)
+    process(run, manifest, manifest.partitions[index], attempt=attempt, prepared=prepared, tell=told)
     tell(done=index)
 
 

@@ -138,7 +138,13 @@ def merge(run: Run, manifest: Manifest) -> Merged | list[int]:
                 f"{counts.duplicates:,} duplicates",
                 hint="nothing was published; keep the workspace and the table, and report this",
             )
-    _publish(run, [*([Piece(literal=head)] if head else []), *(Piece(url=f"{run.workspace.url}/{receipt.data.name}") for receipt in ordered)])
+    _publish(
+        run,
+        [
+            *([Piece(literal=head)] if head else []),
+            *(Piece(url=f"{run.workspace.url}/{receipt.data.name}") for receipt in ordered),
+        ],
+    )
     rejects = _publish_rejects(run, ordered)
     header = (DataObject("header", len(head), hashlib.sha256(head).hexdigest(), 0),) if head else ()
     return Merged(
@@ -195,7 +201,7 @@ def _columns(ordered: Sequence[Receipt]) -> tuple[str, ...] | None:
 
 def _head(run: Run, columns: tuple[str, ...] | None) -> bytes:
     head = run.job.writes.encode_head(columns if columns is not None else run.job.writes.columns_of(None))
-    if not gz(run) or not head:
+    if not gz(run):
         return head
     member = zlib.compressobj(wbits=31)
     return member.compress(head) + member.flush()
@@ -214,7 +220,7 @@ def _verify(run: Run, head: bytes, ordered: Sequence[Receipt]) -> tuple[str, lis
             whole.update(data)
             own.update(data)
             counter.add(data)
-        if own.hexdigest() != receipt.data.sha256:
+        if own.hexdigest() != receipt.data.sha256 or not _is_whole(run.workspace, receipt.rejects):
             broken.append(receipt.partition)
         elif counter.rows() != receipt.counts.written:
             raise IntegrityError(
@@ -224,6 +230,15 @@ def _verify(run: Run, head: bytes, ordered: Sequence[Receipt]) -> tuple[str, lis
                 partition=receipt.partition,
             )
     return whole.hexdigest(), broken
+
+
+def _is_whole(storage: Storage, data: DataObject | None) -> bool:
+    if data is None:
+        return True
+    digest = hashlib.sha256()
+    for piece in read_object(storage, data):
+        digest.update(piece)
+    return digest.hexdigest() == data.sha256
 
 
 def read_object(storage: Storage, data: DataObject) -> Iterator[bytes]:

@@ -7,33 +7,33 @@ from __future__ import annotations
 
 import hashlib
 import time
-import zlib
 from contextlib import ExitStack
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rowmill import wire
-from rowmill.errors import InputError, ProcessingError, RowmillError
-from rowmill.job import PROGRAM, Exec, Skip
-from rowmill.model import codec, policy
+from rowmill.errors import InputError, RowmillError
+from rowmill.formats import Decoded
+from rowmill.job import PROGRAM, Exec
+from rowmill.model import codec
 from rowmill.model import counts as rules
-from rowmill.model.counts import Counts
 from rowmill.model.receipt import DataObject, Receipt, Reject
-from rowmill.steps.calling import Batch, Caller, Rejected, plain
+from rowmill.steps.calling import Batch, Caller
+from rowmill.steps.data import data_writer
 from rowmill.steps.program import outcomes_of
 from rowmill.steps.reading import Chunk, chunks, place_in, places
+from rowmill.steps.results import Results
 from rowmill.steps.source import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from rowmill.formats import Decoded, Format
+    from rowmill.formats import Format
     from rowmill.model.manifest import Manifest, Partition
     from rowmill.steps import Run
-    from rowmill.storage import Storage, Writer
-    from rowmill.tables import Stage
+    from rowmill.steps.preparing import Prepared
 
 OVERSIZED = "longer than max_row_bytes"
+TELL_ROWS = 2_000
 
 
 class Progress(NamedTuple):
@@ -49,7 +49,7 @@ def process(
     partition: Partition,
     *,
     attempt: str,
-    setup: Any,
+    prepared: Prepared,
     tell: Callable[[Progress], None],
 ) -> Receipt:
     """Do a partition's rows, save them, and publish the receipt; return the one that is there if it was done.
@@ -59,7 +59,7 @@ def process(
         manifest: What split published.
         partition: Which one.
         attempt: A name that no other try has.
-        setup: What the job's set-up gave.
+        prepared: What this worker keeps from partition to partition.
         tell: Called at every chunk's end; it raises `Stopped` to stop there.
 
     Raises:
@@ -73,7 +73,7 @@ def process(
         return done
     started = time.monotonic()
     try:
-        receipt = _work(run, manifest, partition, attempt=attempt, setup=setup, tell=tell)
+        receipt = _work(run, manifest, partition, attempt=attempt, prepared=prepared, tell=tell)
     except RowmillError as error:
         raise error.at(run_id=run.id, partition=partition.index) from error.__cause__
     receipt = _with_seconds(receipt, time.monotonic() - started)
@@ -95,7 +95,7 @@ def _work(
     partition: Partition,
     *,
     attempt: str,
-    setup: Any,
+    prepared: Prepared,
     tell: Callable[[Progress], None],
 ) -> Receipt:
     source = source_of(run, manifest)
@@ -103,7 +103,8 @@ def _work(
     results = Results(run, stage, rows=manifest.rows)
     with ExitStack() as opened:
         reader = opened.enter_context(source.open())
-        data = opened.enter_context(DataWriter(run.workspace, wire.data_name(run.id, partition.index, attempt), gz(run)))
+        name = wire.data_name(run.id, partition.index, attempt)
+        data = opened.enter_context(data_writer(run.workspace, name, compress=gz(run)))
 
         def read() -> Iterator[Chunk]:
             return chunks(
@@ -115,16 +116,17 @@ def _work(
                 expect_digest=partition.digest,
             )
 
-        call = _caller(run, manifest, source.reads, read, setup, opened)
-        ordinal, rejected = partition.first_ordinal, 0
+        call = _caller(run, manifest, source.reads, read, prepared, opened)
+        ordinal, told, rejected = partition.first_ordinal, partition.first_ordinal, 0
         for chunk in read():
             decoded = _decoded(source.reads, manifest.columns, chunk, ordinal)
             batch = batch_of(source.reads, chunk, decoded, ordinal)
             data.write(results.take(batch, call(batch), decoded, chunk, source.reads, ordinal))
-            rows = len(decoded.rows) + len(decoded.malformed)
-            ordinal += rows
-            tell(Progress(rows, len(results.rejects) - rejected))
-            rejected = len(results.rejects)
+            ordinal += len(decoded.rows) + len(decoded.malformed)
+            if ordinal - told >= TELL_ROWS:
+                tell(Progress(ordinal - told, len(results.rejects) - rejected))
+                told, rejected = ordinal, len(results.rejects)
+        tell(Progress(ordinal - told, len(results.rejects) - rejected))
     counts = results.counts
     if counts.read != partition.rows:
         raise InputError(
@@ -161,20 +163,18 @@ def _caller(
     manifest: Manifest,
     reads: Format,
     read: Callable[[], Iterator[Chunk]],
-    setup: Any,
+    prepared: Prepared,
     opened: ExitStack,
 ) -> Callable[[Batch], list[Any]]:
     """Return what gives the outcomes of rows: the function, or the program's output."""
     if run.job.kind == PROGRAM and isinstance(run.job.function, Exec):
         return opened.enter_context(outcomes_of(run.job.function, run.job.writes, reads, manifest.columns, read))
-    return Caller(run, digest=manifest.input.digest, columns=manifest.columns, setup=setup)
+    return Caller(run, digest=manifest.input.digest, columns=manifest.columns, prepared=prepared)
 
 
 def _decoded(reads: Format, columns: tuple[str, ...] | None, chunk: Chunk, ordinal: int) -> Decoded:
-    from rowmill.formats import Decoded as Rows  # noqa: PLC0415
-
     if chunk.oversized:
-        return Rows([], {0: OVERSIZED})
+        return Decoded([], {0: OVERSIZED})
     try:
         return reads.decode(chunk.data, columns)
     except InputError as error:
@@ -198,201 +198,6 @@ def batch_of(reads: Format, chunk: Chunk, decoded: Decoded, ordinal: int) -> Bat
     return Batch(decoded.rows, ordinals, line_of)
 
 
-class Results:
-    """What became of a partition's rows so far."""
-
-    def __init__(self, run: Run, stage: Stage | None, *, rows: int) -> None:
-        self._writes = run.job.writes
-        self._stage = stage
-        self._budget = policy.parse_budget(run.record.rejects).allowed(rows)
-        self._filtered: dict[str, int] = {}
-        self._read = self._written = 0
-        self.columns: tuple[str, ...] | None = None
-        self.rejects: list[Reject] = []
-        self.totals = Totals(run.job.totals)
-
-    @property
-    def counts(self) -> Counts:
-        """The rows' outcomes, counted."""
-        return Counts(self._read, self._written, dict(sorted(self._filtered.items())), len(self.rejects))
-
-    def take(
-        self, batch: Batch, outcomes: list[Any], decoded: Decoded, chunk: Chunk, reads: Format, ordinal: int
-    ) -> bytes:
-        """Sort a chunk's outcomes, save the values in the table, and return them as the output's bytes."""
-        self._read += len(batch.rows) + len(decoded.malformed)
-        refused = dict(decoded.malformed)
-        if set(map(type, outcomes)) == {dict}:
-            values, at = outcomes, batch.ordinals
-        else:
-            values, at = self._sorted(batch, outcomes, refused, ordinal)
-        if self.totals.columns:
-            values, at = self._totalled(batch, outcomes, values, at, refused, ordinal)
-        if values and self._stage is not None:
-            values, at = self._saved(values, at, refused, ordinal, batch)
-        data = self._encoded(values, at, batch) if values else b""
-        self._written += len(values)
-        if refused:
-            self._refuse(refused, chunk, reads, ordinal)
-        return data
-
-    def _sorted(
-        self, batch: Batch, outcomes: list[Any], refused: dict[int, str], first: int
-    ) -> tuple[list[Any], list[int]]:
-        values, at = [], []
-        for ordinal, outcome in zip(batch.ordinals, outcomes, strict=True):
-            if isinstance(outcome, Skip):
-                self._filtered[outcome.reason] = self._filtered.get(outcome.reason, 0) + 1
-            elif isinstance(outcome, Rejected):
-                refused[ordinal - first] = outcome.reason
-            elif outcome is None:
-                raise ProcessingError(
-                    "the function returned None",
-                    hint="return the result, or Skip(reason) to leave the row out, or raise Reject(reason)",
-                    ordinal=ordinal,
-                    line_no=batch.line_of(ordinal),
-                )
-            else:
-                values.append(plain(outcome))
-                at.append(ordinal)
-        return values, at
-
-    def _totalled(
-        self,
-        batch: Batch,
-        outcomes: list[Any],
-        values: Sequence[Any],
-        at: Sequence[int],
-        refused: dict[int, str],
-        first: int,
-    ) -> tuple[Sequence[Any], Sequence[int]]:
-        """Add each row's numbers to its outcome's sum; a row whose number does not read is refused."""
-        written, bad = set(at), set()
-        for ordinal, row, outcome in zip(batch.ordinals, batch.rows, outcomes, strict=True):
-            kind = "written" if ordinal in written else "filtered" if isinstance(outcome, Skip) else "rejected"
-            if (reason := self.totals.add(kind, row)) is not None and kind == "written":
-                refused[ordinal - first] = reason
-                bad.add(ordinal)
-        if not bad:
-            return values, at
-        kept = [(value, ordinal) for value, ordinal in zip(values, at, strict=True) if ordinal not in bad]
-        return [value for value, _ in kept], [ordinal for _, ordinal in kept]
-
-    def _saved(
-        self, values: Sequence[Any], at: Sequence[int], refused: dict[int, str], first: int, batch: Batch
-    ) -> tuple[Sequence[Any], Sequence[int]]:
-        for ordinal, value in zip(at, values, strict=True):
-            if not isinstance(value, dict):
-                raise ProcessingError(
-                    f"a result is a {type(value).__name__}, and a table takes columns by name",
-                    hint="return a dict, or declare no table",
-                    ordinal=ordinal,
-                    line_no=batch.line_of(ordinal),
-                )
-            break
-        assert self._stage is not None  # noqa: S101 - the caller asked
-        bad = {one.place: one.reason for one in self._stage.add(values)}
-        if not bad:
-            return values, at
-        refused.update({at[place] - first: f"the table refuses it: {reason}" for place, reason in bad.items()})
-        kept = [place for place in range(len(values)) if place not in bad]
-        return [values[place] for place in kept], [at[place] for place in kept]
-
-    def _encoded(self, values: Sequence[Any], at: Sequence[int], batch: Batch) -> bytes:
-        if self.columns is None:
-            self.columns = self._writes.columns_of(values[0])
-        try:
-            return self._writes.encode(values, self.columns)
-        except ProcessingError as error:
-            ordinal = at[int(error.context.pop("ordinal"))]
-            raise error.at(ordinal=ordinal, line_no=batch.line_of(ordinal)) from None
-
-    def _refuse(self, refused: dict[int, str], chunk: Chunk, reads: Format, first: int) -> None:
-        where = places(reads, chunk)
-        for index in sorted(refused):
-            place = where[index]
-            raw = place.raw.rstrip(b"\r\n").decode(reads.encoding, "backslashreplace")
-            self.rejects.append(
-                Reject(first + index, place.line, place.offset, refused[index], raw, truncated=chunk.oversized)
-            )
-            if len(self.rejects) > self._budget:
-                raise InputError(
-                    f"a row was rejected: {refused[index]}"
-                    if not self._budget
-                    else f"more than {self._budget:,} rows were rejected, the last one: {refused[index]}",
-                    hint="correct the input, or bear rejects with --rejects N or --rejects P%",
-                    ordinal=first + index,
-                    line_no=place.line,
-                )
-
-
-class Totals:
-    """Exact sums of columns of the input, by outcome."""
-
-    def __init__(self, columns: Sequence[str]) -> None:
-        self.columns = columns
-        self._sums: dict[str, dict[str, Decimal]] = {
-            column: {kind: Decimal(0) for kind in ("written", "filtered", "rejected")} for column in columns
-        }
-
-    def add(self, kind: str, row: Any) -> str | None:
-        """Add a row; return what is wrong with it, None if nothing is."""
-        try:
-            numbers = {column: Decimal(str(row[column]).strip() or "0") for column in self.columns}
-        except (InvalidOperation, KeyError, TypeError) as error:
-            if isinstance(error, InvalidOperation):
-                return "a column with a declared total holds no number"
-            raise ProcessingError(f"Job(totals=…) names a column that rows do not have: {error}") from None
-        for column, number in numbers.items():
-            self._sums[column][kind] = _exact_sum(self._sums[column][kind], number)
-        return None
-
-    def as_text(self) -> dict[str, dict[str, str]]:
-        """Return the sums as text, so that no digit is lost on the way."""
-        return {column: {kind: str(total) for kind, total in sums.items()} for column, sums in self._sums.items()}
-
-
-def _exact_sum(one: Decimal, other: Decimal) -> Decimal:
-    """Add without rounding, whatever the length."""
-    from decimal import MAX_PREC, Context as Arithmetic  # noqa: PLC0415
-
-    return Arithmetic(prec=min(MAX_PREC, 200)).add(one, other)
-
-
-class DataWriter:
-    """A data object in the making: digested, and compressed as one gzip member if the output is."""
-
-    def __init__(self, workspace: Storage, name: str, compress: bool) -> None:
-        self._name = name
-        self._opened = workspace.writer(name)
-        self._sha256 = hashlib.sha256()
-        self._bytes = 0
-        self._member = zlib.compressobj(wbits=31) if compress else None  # its header carries no time
-
-    def __enter__(self) -> DataWriter:
-        self._out: Writer = self._opened.__enter__()
-        return self
-
-    def __exit__(self, *failure: Any) -> None:
-        if failure[0] is None and self._member is not None:
-            self._put(self._member.flush())
-        self._opened.__exit__(*failure)
-
-    def write(self, data: bytes) -> None:
-        """Add encoded rows."""
-        self._put(data if self._member is None else self._member.compress(data))
-
-    def _put(self, data: bytes) -> None:
-        if data:
-            self._out.write(data)
-            self._sha256.update(data)
-            self._bytes += len(data)
-
-    def published(self, rows: int) -> DataObject:
-        """Return what was written."""
-        return DataObject(self._name, self._bytes, self._sha256.hexdigest(), rows)
-
-
 def _publish_rejects(run: Run, partition: int, attempt: str, rejects: list[Reject]) -> DataObject | None:
     if not rejects:
         return None
@@ -400,5 +205,3 @@ def _publish_rejects(run: Run, partition: int, attempt: str, rejects: list[Rejec
     name = wire.rejects_name(run.id, partition, attempt)
     run.workspace.put(name, data)
     return DataObject(name, len(data), hashlib.sha256(data).hexdigest(), len(rejects))
-
-

@@ -111,5 +111,3 @@ def _results(writes: Format, descriptor: int, size: int) -> Iterator[Any]:
             line = places(writes, chunk)[index].line
             raise ProcessingError(f"line {line} of the program's output does not read: {decoded.malformed.get(index)}")
         yield from decoded.rows
-
-

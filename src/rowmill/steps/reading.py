@@ -9,6 +9,7 @@ import stringzilla
 
 from rowmill.errors import InputError
 from rowmill.formats import borders
+from rowmill.model.identity import PIECE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rowmill.formats import Format
     from rowmill.storage import Reader
 
+CHUNK_BYTES = 32 * 1024  # what its rows become fits into a core's own cache: a third less time than with 256 KiB
 SHOWN_BYTES = 1024  # of a row that is too long
 
 
@@ -44,7 +46,15 @@ class Place(NamedTuple):
 
 
 def chunks(
-    reads: Format, reader: Reader, start: int, end: int, *, first_line: int, expect_digest: str = ""
+    reads: Format,
+    reader: Reader,
+    start: int,
+    end: int,
+    *,
+    first_line: int,
+    expect_digest: str = "",
+    piece_bytes: int = PIECE_BYTES,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> Iterator[Chunk]:
     """Read [start, end) piece by piece and cut it between rows.
 
@@ -55,6 +65,8 @@ def chunks(
         end: Where a row, or the input, ends.
         first_line: The physical line at `start`.
         expect_digest: The range's digest, compared after the last piece; empty = none to compare.
+        piece_bytes: How much is read at once; the digest is made of such pieces.
+        chunk_bytes: About how much is given at once, where rows are not longer.
 
     Raises:
         InputError: The range does not hold what split saw there.
@@ -64,7 +76,7 @@ def chunks(
     rules, digest = reads.rules, hashlib.sha256()
     held, offset, line = b"", start, first_line
     long: _LongRow | None = None
-    for low, high in borders.pieces_of(start, end):
+    for low, high in borders.pieces_of(start, end, piece_bytes):
         piece = reader.read(low, high)
         if expect_digest:
             digest.update(hashlib.sha256(piece).digest())
@@ -78,36 +90,46 @@ def chunks(
             offset, line, piece, long = high - len(piece) + rest, line + long.lines, piece[rest:], None
         held += piece
         cut = len(held) if high == end else borders.last_row_end(held, rules)
-        if cut:
-            yield from _apart(reads, Chunk(held[:cut], offset, line))
-            offset, line, held = offset + cut, line + stringzilla.count(held[:cut], b"\n"), held[cut:]
+        for data in _shares(held[:cut], rules, chunk_bytes):
+            yield from _apart(reads, Chunk(data, offset, line))
+            offset, line = offset + len(data), line + stringzilla.count(data, b"\n")
+        held = held[cut:]
         if len(held) > reads.max_row_bytes:
             long, held = _LongRow(held, rules), b""
     if expect_digest and digest.hexdigest() != expect_digest:
         raise changed()
 
 
+def _shares(data: bytes, rules: borders.Rules, chunk_bytes: int) -> Iterator[bytes]:
+    """Part whole rows into shares of about `chunk_bytes`."""
+    at = 0
+    while at < len(data):
+        end = at + chunk_bytes
+        cut = borders.last_row_end(data[at:end], rules) if end < len(data) else 0
+        yield data[at : at + cut] if cut else data[at:]
+        at = at + cut if cut else len(data)
+
+
 class _LongRow:
-    """A row that is passed over without being held: only the state at its last byte is kept."""
+    """A row that is passed over without being held: a few bytes stand in for what was read of it."""
 
     def __init__(self, data: bytes, rules: borders.Rules) -> None:
-        if rules.reader is not None:
-            raise InputError(
-                f"a row is longer than {len(data) - 1:,} bytes, and quoting='lenient' cannot pass over it",
-                hint="raise max_row_bytes, or declare quoting='rfc4180'",
-            )
         self.shown = data[:SHOWN_BYTES]
         self.lines = data.count(b"\n")
         self._rules = rules
-        self._inside = bool(rules.quote) and data.count(rules.quote) % 2 == 1
+        self._stub = borders.stub_of(data, rules)
 
     def end_in(self, piece: bytes, *, final: bool) -> int | None:
         """Return where the row ends in the next piece, None if it goes on."""
-        ends = borders.row_ends(piece, self._rules, inside=self._inside, before=b"")
-        end = ends[0] if ends else len(piece) if final else None
+        data = self._stub + piece
+        ends = borders.row_ends(data, self._rules, final=final)
+        goes_on = not ends and not final
+        end = ends[0] - len(self._stub) if ends else len(piece)
         self.lines += piece.count(b"\n", 0, end)
-        self._inside ^= bool(self._rules.quote) and piece.count(self._rules.quote) % 2 == 1
-        return end
+        self.shown = (self.shown + piece[: min(end, SHOWN_BYTES)])[:SHOWN_BYTES]
+        if goes_on:
+            self._stub = borders.stub_of(data, self._rules)
+        return None if goes_on else end
 
 
 def _apart(reads: Format, chunk: Chunk) -> Iterator[Chunk]:
@@ -115,16 +137,16 @@ def _apart(reads: Format, chunk: Chunk) -> Iterator[Chunk]:
     if len(chunk.data) <= reads.max_row_bytes:
         yield chunk
         return
-    start = at = 0
-    for end in borders.row_ends(chunk.data, reads.rules, final=True):
-        if end - at > reads.max_row_bytes:
-            if at > start:
-                yield _part(chunk, start, at)
-            yield _part(chunk, at, end)._replace(data=chunk.data[at : at + SHOWN_BYTES], oversized=True)
-            start = end
-        at = end
-    if start < len(chunk.data):
-        yield _part(chunk, start, len(chunk.data))
+    at = 0
+    for start, end in borders.row_spans(chunk.data, reads.rules):
+        if end - start > reads.max_row_bytes:
+            if start > at:
+                yield _part(chunk, at, start)
+            long = _part(chunk, start, end)
+            yield long._replace(data=long.data[:SHOWN_BYTES], oversized=True)
+            at = end
+    if at < len(chunk.data):
+        yield _part(chunk, at, len(chunk.data))
 
 
 def _part(chunk: Chunk, start: int, end: int) -> Chunk:
@@ -135,14 +157,10 @@ def places(reads: Format, chunk: Chunk) -> list[Place]:
     """Return where each row of a chunk stands; only what is told of a row needs it."""
     if chunk.oversized:
         return [Place(chunk.first_line, chunk.offset, chunk.data)]
-    found, at = [], 0
-    for end in borders.row_ends(chunk.data, reads.rules, final=True):
-        if not reads.rules.blank_rows:
-            while chunk.data.startswith((b"\n", b"\r\n"), at):
-                at += 1 + (chunk.data[at] == ord("\r"))
-        line = chunk.first_line + chunk.data.count(b"\n", 0, at)
-        found.append(Place(line, chunk.offset + at, chunk.data[at:end]))
-        at = end
+    found, line, at = [], chunk.first_line, 0
+    for start, end in borders.row_spans(chunk.data, reads.rules):
+        line, at = line + chunk.data.count(b"\n", at, start), start
+        found.append(Place(line, chunk.offset + start, chunk.data[start:end]))
     return found
 
 
@@ -151,8 +169,9 @@ def place_in(reads: Format, chunk: Chunk, index: int) -> Place:
     found = places(reads, chunk)
     if index < len(found):
         return found[index]
-    at = found[-1].offset - chunk.offset + len(found[-1].raw) if found else 0
-    return Place(chunk.first_line + chunk.data.count(b"\n", 0, at), chunk.offset + at, chunk.data[at:])
+    end = found[-1].offset - chunk.offset + len(found[-1].raw) if found else 0
+    start = borders.past_blank_lines(chunk.data, end, reads.rules)
+    return Place(chunk.first_line + chunk.data.count(b"\n", 0, start), chunk.offset + start, chunk.data[start:])
 
 
 def changed() -> InputError:

@@ -1,4 +1,4 @@
-"""The decoded bytes of an input: the file itself where it can be sought and cut by bytes, else a copy in the workspace."""
+"""The decoded bytes of an input: the file itself where it can be cut by bytes, else a copy in the workspace."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import codecs
 import hashlib
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from rowmill import wire
 from rowmill.errors import ConfigurationError, InputError
-from rowmill.formats.text import cuts_by_bytes
+from rowmill.formats.text import UTF_8, canonical, cuts_by_bytes
 from rowmill.steps.reading import changed
 from rowmill.storage import place_of
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 STREAM_BYTES = 1024 * 1024
+SLICE_BYTES = 1024  # decompressed at once: however well it is compressed, it comes to some 32 MiB at most
 
 
 class Source(NamedTuple):
@@ -123,20 +125,22 @@ def input_place(run: Run) -> tuple[Storage, str]:
 
 
 def in_utf8(reads: Format) -> Format:
-    """Return the format of the decoded bytes: an encoding that cannot be cut by bytes was written anew as UTF-8."""
-    if cuts_by_bytes(reads.encoding):
+    """Return the format of the decoded bytes: what cannot be cut by bytes was written anew as UTF-8."""
+    if reads.encoding == "utf-8" or (cuts_by_bytes(reads.encoding) and canonical(reads.encoding) not in UTF_8):
         return reads
     return msgspec.structs.replace(reads, encoding="utf-8")  # type: ignore[type-var]
 
 
 def decoded(stream: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     """Decompress a stream by its first bytes, and write it anew as UTF-8 if its encoding cannot be cut by bytes."""
-    first = next(stream, b"")
-    data = _chained(first, stream)
+    first = b""
+    while len(first) < len(ZSTD) and (more := next(stream, b"")):
+        first += more
+    data: Iterator[bytes] = chain((first,), stream)
     if first.startswith(GZIP):
-        data = gunzipped(data)
+        data = _gathered(gunzipped(data))
     elif first.startswith(ZSTD):
-        data = unzstandard(data)
+        data = _gathered(unzstandard(data))
     return data if cuts_by_bytes(encoding) else _transcoded(data, encoding)
 
 
@@ -145,11 +149,6 @@ def _stream(reader: Reader) -> Iterator[bytes]:
     while data := reader.read(at, at + STREAM_BYTES):
         yield data
         at += len(data)
-
-
-def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
 
 
 def gunzipped(stream: Iterator[bytes]) -> Iterator[bytes]:
@@ -171,51 +170,62 @@ def unzstandard(stream: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _inflated(
-    stream: Iterator[bytes], kind: str, fresh: Callable[[], object], failure: type[Exception]
+    stream: Iterator[bytes], kind: str, fresh: Callable[[], Any], failure: type[Exception]
 ) -> Iterator[bytes]:
     """Run a decompressor of the `decompressobj` kind over a stream, member after member."""
     member, begun, offset, made = fresh(), False, 0, 0
-    for block in stream:
-        rest = block
+    for part in _slices(stream):
+        offset, rest = offset + len(part), part
         while rest:
-            begun = True
+            if not begun and kind == "gzip":
+                rest = rest.lstrip(b"\x00")  # padding after a member, as gzip(1) allows
+            begun = begun or bool(rest)
             try:
-                data = member.decompress(rest)  # type: ignore[attr-defined]
+                data = member.decompress(rest)
             except failure as error:
                 raise InputError(
-                    f"the {kind} input is broken near byte {offset:,} ({made:,} bytes decoded): {error}",
+                    f"the {kind} input is broken near byte {offset - len(rest):,} ({made:,} bytes decoded): {error}",
                     hint="transfer the file again",
                 ) from None
-            if data:
-                made += len(data)
-                yield data
+            made += len(data)
+            yield data
             rest = b""
-            if member.eof:  # type: ignore[attr-defined]
-                rest = member.unused_data  # type: ignore[attr-defined]
-                member, begun = fresh(), False
-                if kind == "gzip" and not rest.strip(b"\x00"):
-                    rest = b""  # padding after the last member, as gzip(1) allows
-        offset += len(block)
+            if member.eof:
+                rest, member, begun = member.unused_data, fresh(), False
     if begun:
         raise InputError(
-            f"the {kind} input is cut short: it ends after byte {offset:,} ({made:,} bytes decoded) in the middle of data",
+            f"the {kind} input is cut short: it ends after byte {offset:,} ({made:,} bytes decoded) amid data",
             hint="transfer the file again",
         )
 
 
+def _slices(stream: Iterator[bytes]) -> Iterator[bytes]:
+    for block in stream:
+        for at in range(0, len(block), SLICE_BYTES):
+            yield block[at : at + SLICE_BYTES]
+
+
+def _gathered(stream: Iterator[bytes]) -> Iterator[bytes]:
+    """Join small pieces to such of at least `STREAM_BYTES`."""
+    held: list[bytes] = []
+    size = 0
+    for data in stream:
+        held.append(data)
+        size += len(data)
+        if size >= STREAM_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join(held)
+
+
 def _transcoded(stream: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    at = 0
-    for data in _chained(b"", stream):
+    """Write text anew as UTF-8; what does not read becomes bytes that are not UTF-8, so that its row alone suffers."""
+    decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
+    for data in chain(stream, (None,)):
         try:
-            yield decoder.decode(data).encode()
+            text = decoder.decode(data or b"", final=data is None)
         except UnicodeDecodeError as error:
             raise InputError(
-                f"the input is not {encoding} near byte {at + error.start:,}: {error.reason}",
-                hint="declare the encoding that it is written in",
+                f"the input is not {encoding}: {error.reason}", hint="declare the encoding that it is written in"
             ) from None
-        at += len(data)
-    try:
-        yield decoder.decode(b"", final=True).encode()
-    except UnicodeDecodeError as error:
-        raise InputError(f"the input ends in the middle of a {encoding} character", hint="transfer it again") from error
+        yield text.encode("utf-8", "surrogatepass")

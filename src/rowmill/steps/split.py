@@ -7,29 +7,31 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from rowmill import wire
 from rowmill.errors import InputError, IntegrityError
 from rowmill.formats import borders
-from rowmill.formats.borders import Mark, Piece, Rules
 from rowmill.formats.csv import WAY_OUT
 from rowmill.model import codec, identity, policy
-from rowmill.model.identity import BLOCK_BYTES, PIECE_BYTES
+from rowmill.model.identity import BLOCK_BYTES, PIECE_BYTES, digest_of
 from rowmill.model.manifest import InputVersion, Manifest, Partition, tiles
-from rowmill.steps.reading import chunks, place_in
+from rowmill.steps.reading import changed, chunks, place_in
 from rowmill.steps.source import spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rowmill.formats import Format, Head
+    from rowmill.formats.borders import Mark, Piece
     from rowmill.steps import Run
+    from rowmill.steps.reading import Chunk
     from rowmill.steps.source import Source
     from rowmill.storage import Reader
 
 HEAD_BYTES = 64 * 1024
+UNCLOSED = "a quote that opens here is not closed"
 
 
 class Cut(NamedTuple):
@@ -66,26 +68,46 @@ def split(run: Run) -> Manifest:
     return settled
 
 
+class Extent(NamedTuple):
+    """What is surveyed: the rows' bytes, and the grain in which they are read.
+
+    Attributes:
+        start: Where rows begin.
+        end: Where the input ends.
+        piece_bytes: The leaf of the digest tree, the unit of reading and the grain of a cut.
+        block_bytes: What one thread scans at a time.
+    """
+
+    reads: Format
+    reader: Reader
+    start: int
+    end: int
+    piece_bytes: int = PIECE_BYTES
+    block_bytes: int = BLOCK_BYTES
+
+
+class Body(NamedTuple):
+    """The rows of the input, counted.
+
+    Attributes:
+        rows: How many.
+        digests: SHA-256 of each piece of the whole input.
+        marks: What is known at each piece's start and at the end; empty where rows are found in sequence.
+    """
+
+    rows: int
+    digests: list[bytes]
+    marks: list[Mark]
+
+
 def survey(run: Run, source: Source) -> Manifest:
     """Read the whole input once and share its rows out; nothing is written."""
-    reads = source.reads
     with source.open() as reader:
-        head = read_head(reads, reader, source.bytes)
-        body = read_body(reads, reader, head.end, source.bytes, workers=run.record.workers)
+        head = read_head(source.reads, reader, source.bytes)
+        extent = Extent(source.reads, reader, head.end, source.bytes)
+        body = read_body(extent, workers=run.record.workers)
         size = policy.rows_per_partition(run.record.rows_per_partition, rows=body.rows, workers=run.record.workers)
-        cuts = body.cuts(size)
-        partitions = [
-            Partition(
-                index=index,
-                start=here.offset,
-                end=there.offset,
-                rows=there.row - here.row,
-                first_ordinal=here.row,
-                first_line=here.line + 1,
-                digest=range_digest(reader, here.offset, there.offset, body.digests),
-            )
-            for index, (here, there) in enumerate(zip(cuts, cuts[1:], strict=False))
-        ]
+        partitions = share(extent, body, size)
     blocks = BLOCK_BYTES // PIECE_BYTES
     digest = identity.input_digest(
         identity.block_digest(body.digests[at : at + blocks]) for at in range(0, len(body.digests), blocks)
@@ -93,7 +115,7 @@ def survey(run: Run, source: Source) -> Manifest:
     version = InputVersion(
         run.record.input, run.record.input_version, digest, source.bytes, source.spooled, source.version
     )
-    return Manifest(run.id, version, head.columns, head.end, body.rows, tuple(partitions))
+    return Manifest(run.id, version, head.columns, head.end, body.rows, partitions)
 
 
 def read_head(reads: Format, reader: Reader, size: int) -> Head:
@@ -111,172 +133,196 @@ def read_head(reads: Format, reader: Reader, size: int) -> Head:
         wanted *= 4
 
 
-class Body(NamedTuple):
-    """The rows of the input, surveyed.
+def read_body(extent: Extent, *, workers: int) -> Body:
+    """Count rows and digest pieces, by parity where the rules allow, else from the first byte on.
+
+    Raises:
+        InputError: Quotes do not come in pairs, or a carriage return stands alone outside them.
+    """
+    if extent.reads.rules.reader is not None:
+        digests = [digest_of((extent.reader.read(*piece),)) for piece in _pieces(extent, 0, extent.end)]
+        return Body(sum(1 for _ in rows_in_sequence(extent)), digests, [])
+    scanned = scan(extent, workers=workers)
+    marks, lone_cr = borders.fold(piece for piece, _ in scanned)
+    if marks[-1].inside or lone_cr is not None:
+        raise suspicious(extent)
+    last = b"\n" + extent.reader.read(max(extent.start, extent.end - 2), extent.end)
+    tail = extent.end > extent.start and borders.has_tail(last[-2:], extent.reads.rules)
+    return Body(marks[-1].rows + tail, [digest for _, digest in scanned], marks)
+
+
+def scan(extent: Extent, *, workers: int) -> list[tuple[Piece, bytes]]:
+    """Scan and digest the input's pieces, several blocks at once."""
+    rules = extent.reads.rules
+
+    def scan_block(at: int) -> list[tuple[Piece, bytes]]:
+        return [
+            (borders.scan(piece.data, rules, before=piece.before, skip=piece.skip), digest_of((piece.data,)))
+            for piece in read_pieces(extent, at, min(at + extent.block_bytes, extent.end))
+        ]
+
+    blocks = range(0, extent.end, extent.block_bytes)
+    if len(blocks) < 2:  # noqa: PLR2004 - nothing to do in parallel
+        return list(chain.from_iterable(map(scan_block, blocks)))
+    with ThreadPoolExecutor(max_workers=min(workers, len(blocks))) as threads:
+        return list(chain.from_iterable(threads.map(scan_block, blocks)))
+
+
+class ReadPiece(NamedTuple):
+    """A piece of the input with its surroundings.
 
     Attributes:
-        rows: How many.
-        digests: SHA-256 of each piece of the whole input.
-        cutter: Gives the places where partitions of so many rows meet.
+        before: Up to two bytes that precede it, a line feed where rows begin.
+        skip: Bytes at its start that belong to no row.
     """
 
-    rows: int
-    digests: list[bytes]
-    cutter: Cutter
-
-    def cuts(self, rows_per_partition: int) -> list[Cut]:
-        """Return where partitions begin, and the end; empty where there are no rows."""
-        return self.cutter.cuts(rows_per_partition) if self.rows else []
+    data: bytes
+    before: bytes
+    skip: int
 
 
-def read_body(reads: Format, reader: Reader, start: int, end: int, *, workers: int) -> Body:
-    """Count rows and digest pieces, by parity where the rules allow, else from the first byte on."""
-    if reads.rules.reader is not None:
-        return _read_in_sequence(reads, reader, start, end)
-    pieces = list(scan(reader, reads.rules, start, end, workers=workers))
-    marks, lone_cr = borders.fold(pieces)
-    if marks[-1].inside or lone_cr is not None:
-        raise suspicious(reads, reader, start, end)
-    tail = end > start and borders.has_tail(b"\n" + reader.read(max(start, end - 2), end), reads.rules)
-    rows = marks[-1].rows + tail
-    cutter = ParityCutter(reader, reads.rules, start, end, marks, rows)
-    return Body(rows, [piece.digest for piece in pieces], cutter)
+def read_pieces(extent: Extent, start: int, end: int) -> Iterator[ReadPiece]:
+    """Read a range piece by piece."""
+    for low, high in _pieces(extent, start, end):
+        lead = min(low, 2)
+        data = extent.reader.read(low - lead, high)
+        before = b"\n" + data[max(0, extent.start - low + lead) : lead]
+        yield ReadPiece(data[lead:], before[-2:], min(max(0, extent.start - low), high - low))
 
 
-def scan(reader: Reader, rules: Rules, start: int, end: int, *, workers: int) -> Iterator[Piece]:
-    """Scan the input block by block, several at once; rows are counted from `start` on."""
-
-    def scan_block(at: int) -> list[Piece]:
-        data = reader.read(max(0, at - 2), min(at + BLOCK_BYTES, end))
-        block = data[at - max(0, at - 2) :]
-        pieces = []
-        for low in range(0, len(block), PIECE_BYTES):
-            piece, offset = block[low : low + PIECE_BYTES], at + low
-            skip = min(max(0, start - offset), len(piece))
-            before = b"\n" if offset <= start else (data[: at - max(0, at - 2)] + block[:low])[-2:]
-            pieces.append(borders.scan(piece, rules, before=before, skip=skip))
-        return pieces
-
-    blocks = range(0, end, BLOCK_BYTES)
-    if len(blocks) < 2:  # noqa: PLR2004 - nothing to do in parallel
-        return chain.from_iterable(map(scan_block, blocks))
-    with ThreadPoolExecutor(max_workers=min(workers, len(blocks))) as threads:
-        return chain.from_iterable(list(threads.map(scan_block, blocks)))
+def _pieces(extent: Extent, start: int, end: int) -> Iterator[tuple[int, int]]:
+    return borders.pieces_of(start, end, extent.piece_bytes)
 
 
-class ParityCutter(NamedTuple):
-    """Cuts by the marks of pieces: one piece is read for each cut."""
-
-    reader: Reader
-    rules: Rules
-    start: int
-    end: int
-    marks: Sequence[Mark]
-    rows: int
-
-    def cuts(self, rows_per_partition: int) -> list[Cut]:
-        """Return where partitions begin, and the end."""
-        first = Cut(0, self.reader.read(0, self.start).count(b"\n"), self.start)
-        ends = plan([mark.rows for mark in self.marks], self.rows, rows_per_partition, self.end)
-        return [first, *(self._locate(row) for row in ends[:-1]), Cut(self.rows, self.marks[-1].lines, self.end)]
-
-    def _locate(self, row: int) -> Cut:
-        """Find the byte after which `row` rows are complete."""
-        index = bisect_left(self.marks, row, key=lambda mark: mark.rows) - 1
-        mark, low = self.marks[index], max(self.start, index * PIECE_BYTES)
-        data = self.reader.read(max(0, low - 2), min(self.end, (index + 1) * PIECE_BYTES))
-        context = b"\n" if low == self.start else data[:2]
-        piece = data[low - max(0, low - 2) :]
-        ends = borders.row_ends(piece, self.rules, inside=mark.inside, before=context)
-        at = ends[row - mark.rows - 1]
-        skipped = self.reader.read(index * PIECE_BYTES, low).count(b"\n")
-        return Cut(row, mark.lines + skipped + piece.count(b"\n", 0, at), low + at)
+def share(extent: Extent, body: Body, rows_per_partition: int) -> tuple[Partition, ...]:
+    """Cut the input between rows; blank lines alone make one partition without rows, and no bytes make none."""
+    if extent.start == extent.end:
+        return ()
+    found = _cuts(extent, body, rows_per_partition) if body.marks else _cuts_in_sequence(extent, rows_per_partition)
+    first = Cut(0, extent.reader.read(0, extent.start).count(b"\n"), extent.start)
+    cuts = [first, *(cut for cut in found if cut.row < body.rows), Cut(body.rows, 0, extent.end)]
+    return tuple(
+        Partition(
+            index=index,
+            start=here.offset,
+            end=there.offset,
+            rows=there.row - here.row,
+            first_ordinal=here.row,
+            first_line=here.line + 1,
+            digest=range_digest(extent, here.offset, there.offset, body.digests),
+        )
+        for index, (here, there) in enumerate(pairwise(cuts))
+    )
 
 
-def plan(rows_before: Sequence[int], rows: int, rows_per_partition: int, size: int) -> list[int]:
-    """Return after which rows partitions end: every so many rows, or sooner where 64 MiB are full.
+def _cuts(extent: Extent, body: Body, rows_per_partition: int) -> list[Cut]:
+    """Return where partitions end, from what is known of pieces: one is read for each."""
+    most_bytes = max(policy.MAX_PARTITION_BYTES, -(-extent.end // policy.MAX_PARTITIONS))
+    rows_before = [mark.rows for mark in body.marks]
+    ends = plan(rows_before, body.rows, rows_per_partition, most_bytes // extent.piece_bytes - 1)
+    return [_locate(extent, body.marks, row) for row in ends if row < body.rows]
+
+
+def plan(rows_before: Sequence[int], rows: int, rows_per_partition: int, most_pieces: int) -> list[int]:
+    """Return after which rows partitions end: every so many rows, or sooner where so many pieces are full.
 
     Args:
         rows_before: Rows that ended before each piece, and before the end.
         rows: All rows.
         rows_per_partition: At most so many in one.
-        size: Length of the input in bytes.
+        most_pieces: A partition spans at most so many and one more, unless a single row is longer.
     """
-    limit = max(policy.MAX_PARTITION_BYTES, -(-size // policy.MAX_PARTITIONS)) // PIECE_BYTES - 1
     ends, at = [], 0
     while at < rows:
-        piece = max(0, bisect_left(rows_before, at + 1) - 1)
-        full = rows_before[min(piece + limit, len(rows_before) - 1)] if piece + limit < len(rows_before) else rows
+        piece = max(0, bisect_left(rows_before, at + 1) - 1) + most_pieces
+        full = rows_before[piece] if piece < len(rows_before) else rows
         at = min(at + rows_per_partition, max(full, at + 1), rows)
         ends.append(at)
     return ends
 
 
-def range_digest(reader: Reader, start: int, end: int, digests: Sequence[bytes]) -> str:
+def _locate(extent: Extent, marks: Sequence[Mark], row: int) -> Cut:
+    """Find the byte after which `row` rows are complete."""
+    index = bisect_left(marks, row, key=lambda mark: mark.rows) - 1
+    mark, low = marks[index], index * extent.piece_bytes
+    piece = next(read_pieces(extent, low, min(extent.end, low + extent.piece_bytes)))
+    rows = piece.data[piece.skip :]
+    ends = borders.row_ends(rows, extent.reads.rules, inside=mark.inside, before=piece.before)
+    if len(ends) < row - mark.rows:
+        raise changed()
+    at = piece.skip + ends[row - mark.rows - 1]
+    return Cut(row, mark.lines + piece.data.count(b"\n", 0, at), low + at)
+
+
+def range_digest(extent: Extent, start: int, end: int, digests: Sequence[bytes]) -> str:
     """Return a range's digest: known pieces as they are, cut ones read again."""
 
     def piece_digest(low: int, high: int) -> bytes:
-        whole = low % PIECE_BYTES == 0 and (high % PIECE_BYTES == 0 or low // PIECE_BYTES == len(digests) - 1)
-        return digests[low // PIECE_BYTES] if whole and high - low else identity.digest_of((reader.read(low, high),))
+        index, beyond = divmod(low, extent.piece_bytes)
+        if not beyond and high == min(low + extent.piece_bytes, extent.end):
+            return digests[index]
+        return digest_of((extent.reader.read(low, high),))
 
-    return identity.digest_of(piece_digest(low, high) for low, high in borders.pieces_of(start, end)).hex()
-
-
-class SequentialCutter(NamedTuple):
-    """Cuts by reading the input a second time."""
-
-    reads: Format
-    reader: Reader
-    start: int
-    end: int
-    rows: int
-
-    def cuts(self, rows_per_partition: int) -> list[Cut]:
-        """Return where partitions begin, and the end."""
-        line = self.reader.read(0, self.start).count(b"\n")
-        cuts = [Cut(0, line, self.start)]
-        row = 0
-        for chunk in chunks(self.reads, self.reader, self.start, self.end, first_line=line + 1):
-            ends = borders.row_ends(chunk.data, self.reads.rules, final=True)
-            for at in ends:
-                row += 1
-                offset = chunk.offset + at
-                full = offset - cuts[-1].offset >= policy.MAX_PARTITION_BYTES
-                if (row - cuts[-1].row == rows_per_partition or full) and row < self.rows:
-                    cuts.append(Cut(row, chunk.first_line - 1 + chunk.data.count(b"\n", 0, at), offset))
-        return [*cuts, Cut(self.rows, 0, self.end)]
+    return digest_of(piece_digest(low, high) for low, high in _pieces(extent, start, end)).hex()
 
 
-Cutter = ParityCutter | SequentialCutter
+def rows_in_sequence(extent: Extent) -> Iterator[Cut]:
+    """Read the input from the first byte on; give the place after each row."""
+    line = extent.reader.read(0, extent.start).count(b"\n")
+    row, long = 0, False
+    for chunk in _chunks(extent, line + 1):
+        if long:  # an oversized row's end is known when the next chunk begins
+            yield Cut(row, chunk.first_line - 1, chunk.offset)
+        if long := chunk.oversized:
+            row += 1
+            continue
+        line, before = chunk.first_line - 1, 0
+        for at in borders.row_ends(chunk.data, extent.reads.rules, final=True):
+            row, line, before = row + 1, line + chunk.data.count(b"\n", before, at), at
+            yield Cut(row, line, chunk.offset + at)
+    if long:
+        yield Cut(row, line, extent.end)
 
 
-def _read_in_sequence(reads: Format, reader: Reader, start: int, end: int) -> Body:
-    digests = [identity.digest_of((reader.read(*piece),)) for piece in borders.pieces_of(0, end)]
-    rows = sum(
-        1 if chunk.oversized else len(borders.row_ends(chunk.data, reads.rules, final=True))
-        for chunk in chunks(reads, reader, start, end, first_line=1)
+def _cuts_in_sequence(extent: Extent, rows_per_partition: int) -> Iterator[Cut]:
+    """Give where partitions end by reading the input a second time."""
+    row, offset = 0, extent.start
+    for cut in rows_in_sequence(extent):
+        if cut.row - row == rows_per_partition or cut.offset - offset >= policy.MAX_PARTITION_BYTES:
+            row, offset = cut.row, cut.offset
+            yield cut
+
+
+def _chunks(extent: Extent, first_line: int) -> Iterator[Chunk]:
+    return chunks(
+        extent.reads,
+        extent.reader,
+        extent.start,
+        extent.end,
+        first_line=first_line,
+        piece_bytes=extent.piece_bytes,
     )
-    return Body(rows, digests, SequentialCutter(reads, reader, start, end, rows))
 
 
-def suspicious(reads: Format, reader: Reader, start: int, end: int) -> InputError:
+def suspicious(extent: Extent) -> InputError:
     """Find the first line that breaks RFC 4180, in an input that is known to do so somewhere."""
-    first_line = reader.read(0, start).count(b"\n") + 1
-    ordinal = 0
-    for chunk in chunks(reads, reader, start, end, first_line=first_line):
+    reads, ordinal = extent.reads, 0
+    long = (1, 0)  # line and ordinal of the last row that was too long to look into
+    for chunk in _chunks(extent, extent.reader.read(0, extent.start).count(b"\n") + 1):
         if chunk.oversized:
-            return _suspicion("a quote that opens here is not closed", chunk.first_line, ordinal)
+            long = (chunk.first_line, ordinal)
+            ordinal += 1
+            continue
         try:
             reads.decode(chunk.data, None)
         except InputError as error:
             place = int(error.context["ordinal"])
             return _suspicion(error.message, place_in(reads, chunk, place).line, ordinal + place)
-        ends = borders.row_ends(chunk.data, reads.rules, final=True)
-        ordinal += len(ends)
+        rows = len(borders.row_ends(chunk.data, reads.rules, final=True))
         if chunk.data.count(reads.rules.quote) % 2:
-            place = place_in(reads, chunk, len(ends))
-            return _suspicion("a quote that opens here is not closed", place.line, ordinal)
-    return _suspicion("quotes do not come in pairs", first_line, 0)
+            return _suspicion(UNCLOSED, place_in(reads, chunk, rows).line, ordinal + rows)
+        ordinal += rows
+    return _suspicion("in a very long row, a quote is not closed or a carriage return stands alone", *long)
 
 
 def _suspicion(message: str, line: int, ordinal: int) -> InputError:

@@ -10,16 +10,16 @@ import errno
 import fcntl
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from rowmill.errors import ConfigurationError, InputError, RowmillError, StateError, TransientError
 from rowmill.storage import Piece, Stat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 COPY_BYTES = 1024 * 1024
 
@@ -75,13 +75,15 @@ class Files:
     def create(self, name: str, data: bytes) -> bool:
         """Write a file if there is none, by link(2), which fails if the name is taken."""
         path = self._path(name)
-        with self._temporary(path) as temporary:
-            write_durably(temporary, data)
-            try:
-                os.link(temporary, path)
-            except FileExistsError:
-                return False
-        sync_folder(path.parent)
+        with unfinished(path) as part:
+            part.out.write(data)
+            with translating(path):
+                os.fsync(part.descriptor)
+                try:
+                    os.link(part.name, path)
+                except FileExistsError:
+                    return False
+                sync_folder(path.parent)
         return True
 
     def put(self, name: str, data: bytes) -> None:
@@ -93,47 +95,29 @@ class Files:
     def writer(self, name: str) -> Iterator[FileWriter]:
         """Write or replace a file piece by piece."""
         path = self._path(name)
-        with self._temporary(path) as temporary:
-            with open(temporary, "wb", buffering=0) as file:  # noqa: PTH123
-                yield FileWriter(file.fileno(), path)
-                os.fsync(file.fileno())
-            os.replace(temporary, path)  # noqa: PTH105
-            sync_folder(path.parent)
+        with unfinished(path) as part:
+            yield part.out
+            publish(part, path)
 
     def join(self, name: str, pieces: Sequence[Piece]) -> None:
         """Publish the pieces as one file; the kernel copies, or shares blocks where it can."""
         path = self._path(name)
-        with self._temporary(path) as temporary:
-            with open(temporary, "wb", buffering=0) as file:  # noqa: PTH123
-                for piece in pieces:
-                    if piece.literal:
-                        FileWriter(file.fileno(), path).write(piece.literal)
-                    else:
-                        with open(path_of(piece.url), "rb", buffering=0) as source:  # noqa: PTH123
-                            copy(source.fileno(), file.fileno())
-                os.fsync(file.fileno())
-            os.replace(temporary, path)  # noqa: PTH105
-            sync_folder(path.parent)
-
-    @contextmanager
-    def _temporary(self, path: Path) -> Iterator[str]:
-        """Give a name beside `path` that is gone afterwards; errors of the system come out translated."""
-        temporary = f"{path.parent}/.{path.name[:100]}.{os.getpid()}.part"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield temporary
-        except OSError as error:
-            raise translated(error, path) from None
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        sweep(
+            (entry.path for entry in entries_of(str(path.parent))), f".{shortened(path.name)}."
+        )  # a half output is as large as the whole
+        with unfinished(path) as part:
+            for piece in pieces:
+                if piece.literal:
+                    part.out.write(piece.literal)
+                else:
+                    add_file(path_of(piece.url), part.descriptor, path)
+            publish(part, path)
 
     def list(self, prefix: str) -> Iterator[str]:
         """Return the names under a folder, sorted; unfinished files are none."""
-        for folder, folders, files in os.walk(self._path(prefix)):
-            folders.sort()
-            for file in sorted(files):
-                if not (file.startswith(".") and file.endswith(".part")):
-                    yield str((Path(folder) / file).relative_to(self._root))
+        for path in files_under(str(self._path(prefix))):
+            if not is_unfinished(os.path.basename(path)):  # noqa: PTH119 - tens of thousands of names
+                yield os.path.relpath(path, self._root)
 
     def delete(self, name: str) -> None:
         """Remove a file, or a folder with all in it."""
@@ -149,32 +133,31 @@ class Files:
     def move(self, name: str, target: str) -> None:
         """Rename a file."""
         path = self._path(target)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with translating(path):
+            make_folder(path.parent)
             os.replace(self._path(name), path)  # noqa: PTH105
             sync_folder(path.parent)
-        except OSError as error:
-            raise translated(error, path) from None
+            sync_folder(self._path(name).parent)
 
     @contextmanager
     def claim(self, name: str) -> Iterator[None]:
-        """Hold a file by flock(2); the kernel lets go when its holder dies, so that the next takes over at once."""
+        """Hold a file by flock(2); the kernel lets go when its holder dies, so that the next takes over at once.
+
+        What dead processes left half written beside it is removed.
+        """
         path = self._path(name)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with translating(path):
+            make_folder(path.parent)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise translated(error, path) from None
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not held(descriptor, path):
                 holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "another process"
                 raise StateError(
                     f"the run is under way in {holder}", hint="wait for it; `rowmill status` shows how far it is"
-                ) from None
+                )
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
+            sweep(files_under(str(path.parent)))
             yield
         finally:
             os.close(descriptor)
@@ -191,7 +174,9 @@ class FileReader:
         """Return the bytes [start, end)."""
         try:
             data = os.pread(self._descriptor, end - start, start)
-            while len(data) < end - start and (more := os.pread(self._descriptor, end - start - len(data), start + len(data))):
+            while len(data) < end - start and (
+                more := os.pread(self._descriptor, end - start - len(data), start + len(data))
+            ):
                 data += more
         except OSError as error:
             raise translated(error, self._path) from None
@@ -221,11 +206,103 @@ def path_of(url: str) -> Path:
     return Path(path).expanduser().absolute()
 
 
-def write_durably(path: str, data: bytes) -> None:
-    """Write a file and wait until it is on disk."""
-    with open(path, "wb", buffering=0) as file:  # noqa: PTH123
-        FileWriter(file.fileno(), Path(path)).write(data)
-        os.fsync(file.fileno())
+class Unfinished(NamedTuple):
+    """A file in the making: locked while its writer lives, so that others can tell that it does."""
+
+    name: str
+    descriptor: int
+    out: FileWriter
+
+
+@contextmanager
+def unfinished(path: Path) -> Iterator[Unfinished]:
+    """Give a new file beside `path` that is gone afterwards, unless it got another name."""
+    name = f"{path.parent}/.{shortened(path.name)}.{os.urandom(6).hex()}.part"
+    with translating(path):
+        make_folder(path.parent)
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        held(descriptor, path)
+        yield Unfinished(name, descriptor, FileWriter(descriptor, path))
+    finally:
+        with translating(path):
+            Path(name).unlink(missing_ok=True)
+            os.close(descriptor)
+
+
+def publish(part: Unfinished, path: Path) -> None:
+    """Give a finished file its name, once its bytes are on disk."""
+    with translating(path):
+        os.fsync(part.descriptor)
+        os.replace(part.name, path)  # noqa: PTH105
+        sync_folder(path.parent)
+
+
+def shortened(name: str) -> str:
+    """Return as much of a name as leaves room for what is put around it; a name holds 255 bytes."""
+    return name.encode(errors="surrogateescape")[:200].decode(errors="ignore")
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a file's name is one that `unfinished` gives."""
+    return name.startswith(".") and name.endswith(".part")
+
+
+def sweep(paths: Iterable[str], start: str = ".") -> None:
+    """Remove unfinished files whose writers are dead."""
+    for path in paths:
+        name = os.path.basename(path)  # noqa: PTH119
+        if name.startswith(start) and is_unfinished(name):
+            with suppress(OSError):  # another was quicker
+                remove_if_free(path)
+
+
+def remove_if_free(path: str) -> None:
+    """Remove a file that nobody holds."""
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        if held(descriptor, Path(path)):
+            os.unlink(path)  # noqa: PTH108
+    finally:
+        os.close(descriptor)
+
+
+def held(descriptor: int, path: Path) -> bool:
+    """Lock an open file; return whether this process holds it now."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise translated(error, path) from None
+    return True
+
+
+def files_under(folder: str) -> Iterator[str]:
+    """Return the paths of all files, sorted as whole names."""
+    for entry in sorted(entries_of(folder), key=lambda entry: entry.name + "/" * entry.is_dir(follow_symlinks=False)):
+        if entry.is_dir(follow_symlinks=False):
+            yield from files_under(entry.path)
+        else:
+            yield entry.path
+
+
+def entries_of(folder: str) -> list[os.DirEntry[str]]:
+    """Return what is in a folder; nothing if there is none."""
+    try:
+        return list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise translated(error, Path(folder)) from None
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, and wait until they are on disk."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def sync_folder(path: Path) -> None:
@@ -237,14 +314,28 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def copy(source: int, target: int) -> None:
+def add_file(path: Path, target: int, whole: Path) -> None:
     """Copy a file to the end of another, in the kernel where it can."""
+    with translating(path):
+        source = os.open(path, os.O_RDONLY)
     try:
         while os.copy_file_range(source, target, 1 << 30):
             pass
     except (AttributeError, OSError):  # another file system, or one without the call: read and write
-        while data := os.read(source, COPY_BYTES):
-            FileWriter(target, Path()).write(data)
+        with translating(path):
+            while data := os.read(source, COPY_BYTES):
+                FileWriter(target, whole).write(data)
+    finally:
+        os.close(source)
+
+
+@contextmanager
+def translating(path: Path) -> Iterator[None]:
+    """Let the system's errors come out as ours; only around what is done here, never around a caller's block."""
+    try:
+        yield
+    except OSError as error:
+        raise translated(error, path) from None
 
 
 def translated(error: OSError, path: Path) -> RowmillError:
@@ -253,6 +344,6 @@ def translated(error: OSError, path: Path) -> RowmillError:
         return TransientError(
             f"no space left to write {path}", hint="make room, then give the same command again", url=str(path)
         )
-    if error.errno in (errno.EIO, errno.ETIMEDOUT, errno.ESTALE, errno.EMFILE, errno.ENFILE):
+    if error.errno in (errno.EFBIG, errno.EIO, errno.ETIMEDOUT, errno.ESTALE, errno.EMFILE, errno.ENFILE):
         return TransientError(f"{path}: {error.strerror}", hint="give the same command again", url=str(path))
     return ConfigurationError(f"{path}: {error.strerror}", hint="check the path and its rights", url=str(path))

@@ -82,7 +82,7 @@ class OpenTable(Protocol):
         """Begin a partition; what an earlier attempt left of it is replaced."""
 
     def markers(self) -> dict[int, Marker]:
-        """Return which partitions it holds; all of them once the run is settled."""
+        """Return which partitions are staged; none once the run is settled."""
 
     def settle(self, partitions: Sequence[int]) -> Settlement:
         """Put the staged rows of these partitions, in this order, into the table in one transaction; once.

@@ -5,28 +5,31 @@ table together with their marker, so that many workers share one file: the lock 
 Source: SQLite's transfer optimisation (insert.c, xferOptimization); docs/decisions/0003-sqlite.md.
 """
 
+# ruff: noqa: S608 - names are quoted, values are bound
+
 from __future__ import annotations
 
 import os
 import re
 import time
 from contextlib import contextmanager
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from rowmill.errors import ConfigurationError, ProcessingError, RowmillError, TransientError
-from rowmill.tables import Marker, Refused, Settlement
+from rowmill.errors import ConfigurationError, ProcessingError
+from rowmill.tables import Marker, Settlement
+from rowmill.tables.sqlite_names import folded, free_name, number, quoted, rowid_of, translated
+from rowmill.tables.sqlite_stage import SqliteStage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rowmill.job import Table
 
 BUSY_S = 120  # how long another writer is waited for
-CACHE_KIB = 32 * 1024
+CACHE_KIB = 16 * 1024
 STRICT_TYPES = {"INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY"}
 BOOKKEEPING = """
 CREATE TABLE IF NOT EXISTS _rowmill_markers (run_id TEXT, partition INTEGER, attempt TEXT, first INTEGER, rows INTEGER,
@@ -36,11 +39,11 @@ CREATE TABLE IF NOT EXISTS _rowmill_runs (run_id TEXT PRIMARY KEY, live TEXT, ro
 # Which partition a staged row belongs to decides before its place in it: workers commit in any order.
 LOSERS = """
 WITH doubled AS (SELECT {keys} FROM {staging} GROUP BY {keys} HAVING count(*) > 1),
-placed AS (SELECT s.rowid AS place, {s_keys}, (SELECT m.partition FROM _rowmill_markers m
-    WHERE m.run_id = ?1 AND m.first <= s.rowid ORDER BY m.first DESC LIMIT 1) AS part
+placed AS (SELECT s.{rowid} AS place, {s_keys}, (SELECT m.partition FROM _rowmill_markers m
+    WHERE m.run_id = ?1 AND m.rows > 0 AND m.first <= s.{rowid} ORDER BY m.first DESC LIMIT 1) AS part
     FROM {staging} s JOIN doubled d ON {join}),
 ranked AS (SELECT place, row_number() OVER (PARTITION BY {keys} ORDER BY part {way}, place {way}) AS rank FROM placed)
-DELETE FROM {staging} WHERE rowid IN (SELECT place FROM ranked WHERE rank > 1)
+DELETE FROM {staging} WHERE {rowid} IN (SELECT place FROM ranked WHERE rank > 1)
 """
 
 
@@ -49,8 +52,10 @@ class Sqlite:
 
     def __init__(self, url: str, declared: Table, *, run_id: str) -> None:
         path = url.removeprefix("sqlite:///")
-        if path == url or not path or declared.name.startswith("_rowmill"):
+        if path == url or not path:
             raise ConfigurationError(f"{url} names no file", hint="write sqlite:///file.db", url=url)
+        if declared.name.lower().startswith(("_rowmill", "sqlite_")):
+            raise ConfigurationError(f"the name {declared.name!r} is reserved", hint="give the table another name")
         self._url = url
         self._path = Path(path).absolute()
         self._run_id = run_id
@@ -91,6 +96,9 @@ class Sqlite:
             raise ConfigurationError(f"there is no folder {self._path.parent}", hint="make it, or give another --table")
         connection = apsw.Connection(str(self._path))
         connection.set_busy_handler(_wait)
+        for setting in (apsw.SQLITE_DBCONFIG_DQS_DML, apsw.SQLITE_DBCONFIG_DQS_DDL):
+            connection.config(setting, 0)  # a column that is not there is an error, not a text
+        connection.execute("PRAGMA legacy_alter_table = ON")  # a rename does not look into the user's views
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute(f"PRAGMA temp.cache_size = -{CACHE_KIB // 2}")
         connection.execute(f"PRAGMA threads = {min(8, os.cpu_count() or 1)}")
@@ -115,25 +123,26 @@ class Sqlite:
                 raise ConfigurationError(f"Table(types=…): {kind!r} is no SQL type")
         with self._transaction() as db:
             db.execute(BOOKKEEPING)
-            kind = db.execute("SELECT type FROM sqlite_master WHERE name = ?", (self._declared.name,)).fetchall()
-            if kind and kind[0][0] != "table":
-                raise ConfigurationError(f"{self._declared.name!r} is a {kind[0][0]}, not a table", url=self._url)
-            if kind:
+            same = "SELECT type FROM sqlite_master WHERE name = ? COLLATE NOCASE"
+            for (found,) in db.execute(same, (self._declared.name,)).fetchall():
+                if found != "table":
+                    raise ConfigurationError(f"{self._declared.name!r} is a {found}, not a table", url=self._url)
                 self._check_live(db, columns)
 
     def _check_live(self, db: apsw.Connection, columns: Sequence[str] | None) -> None:
-        known = {row[1]: row for row in db.execute(f"PRAGMA table_info({self._live})")}
-        missing = [key for key in self._keys if key not in known]
+        known = {folded(row[1]): row for row in db.execute(f"PRAGMA table_info({self._live})")}
+        missing = [key for key in self._keys if folded(key) not in known]
         if missing:
             raise ConfigurationError(
                 f"the table {self._declared.name!r} has no column {missing[0]!r}, the job's key", url=self._url
             )
-        if columns is not None:
-            named = set(self.columns_of(columns))
+        if columns is not None or self._declared.columns is not None:
+            named = set(map(folded, self.columns_of(columns or ())))
             for name, row in known.items():
                 if row[3] and row[4] is None and not row[5] and name not in named:
                     raise ConfigurationError(
-                        f"the table's column {name!r} must not be NULL, and the job gives no value for it", url=self._url
+                        f"the table's column {row[1]!r} must not be NULL, and the job gives no value for it",
+                        url=self._url,
                     )
         if self._keys and not self._has_key(db):
             names = ", ".join(map(quoted, self._keys))
@@ -149,7 +158,8 @@ class Sqlite:
         indexes = [row[1] for row in db.execute(f"PRAGMA index_list({self._live})") if row[2] and not row[4]]
         sets = [[row[2] for row in db.execute(f"PRAGMA index_info({quoted(name)})")] for name in indexes]
         primary = [row[1] for row in db.execute(f"PRAGMA table_info({self._live})") if row[5]]
-        return any(sorted(map(str, names)) == sorted(self._keys) for names in [*sets, primary])
+        wanted = sorted(map(folded, self._keys))
+        return any(sorted(folded(str(name)) for name in names) == wanted for names in [*sets, primary])
 
     def columns_of(self, names: Iterable[str]) -> list[str]:
         """Return the table's columns for a result's."""
@@ -160,12 +170,24 @@ class Sqlite:
         """Begin a partition."""
         return SqliteStage(self, partition, attempt)
 
-    def ddl(self, table: str, columns: Iterable[str]) -> str:
-        """Return how a table of these columns is made."""
+    def ddl(self, db: apsw.Connection, table: str, columns: Iterable[str], *, required: Sequence[str] = ()) -> str:
+        """Return how a table of these columns is made; `required` ones must not be NULL."""
         types = {(self._declared.columns or {}).get(name, name): kind for name, kind in self._declared.types.items()}
         strict = bool(types) and all(kind.upper() in STRICT_TYPES for kind in types.values())
-        fields = ", ".join(f"{quoted(name)} {types.get(name, 'TEXT')}" for name in columns)
+        if not strict:
+            types = self._live_keys(db) | types
+        fields = ", ".join(
+            f"{quoted(name)} {types.get(name, 'TEXT')}" + (" NOT NULL" if name in required else "") for name in columns
+        )
         return f"CREATE TABLE {table} ({fields})" + (" STRICT" if strict else "")
+
+    def _live_keys(self, db: apsw.Connection) -> dict[str, str]:
+        """Return how the live table compares its keys, so that what it takes for one key is one from the start."""
+        known = set(map(folded, self._columns(db, self._live)))
+        found = {
+            key: db.column_metadata("main", self._declared.name, key)[:2] for key in self._keys if folded(key) in known
+        }
+        return {key: f"{kind or ''} COLLATE {quoted(collation)}" for key, (kind, collation) in found.items()}
 
     def column_type(self, column: str) -> str:
         """Return the SQL type of a table column."""
@@ -173,16 +195,16 @@ class Sqlite:
         return next((kind for name, kind in self._declared.types.items() if mapping.get(name, name) == column), "TEXT")
 
     def take(self, columns: Sequence[str], *, partition: int, attempt: str) -> int:
-        """Move the spool into the staging table, with its marker; return the rows moved."""
+        """Move the spool into the staging table, with its marker; return the rows acknowledged."""
         with self._transaction() as db:
-            for first, rows in db.execute(
-                "SELECT first, rows FROM _rowmill_markers WHERE run_id = ? AND partition = ?", (self._run_id, partition)
-            ).fetchall():
-                db.execute(f"DELETE FROM {self._staging} WHERE rowid BETWEEN ? AND ?", (first, first + rows - 1))
+            db.execute(BOOKKEEPING)
+            if self.settled() is not None:  # a worker that was thought dead; its rows are there
+                return number(db, "SELECT count(*) FROM temp.spool") if columns else 0
+            self._forget(db, partition)
             first, moved = 1, 0
             if columns:
                 self._add_columns(db, self._staging, columns)
-                first = int(db.execute(f"SELECT coalesce(max(rowid), 0) + 1 FROM {self._staging}").fetchall()[0][0])
+                first = self._next_place(db)
                 db.execute(self._move(db, columns))
                 moved = db.changes()
             db.execute(
@@ -191,11 +213,33 @@ class Sqlite:
             )
         return moved
 
+    def _forget(self, db: apsw.Connection, partition: int) -> None:
+        """Remove what an earlier attempt staged; where the staging table is gone, all markers that spoke of it."""
+        db.execute("DELETE FROM _rowmill_runs WHERE run_id = ?", (self._run_id,))
+        columns = self._columns(db, self._staging)
+        if not columns:
+            db.execute("DELETE FROM _rowmill_markers WHERE run_id = ? AND rows > 0", (self._run_id,))
+        for first, rows in self._places(db, partition):
+            rowid = rowid_of(columns)
+            db.execute(f"DELETE FROM {self._staging} WHERE {rowid} BETWEEN ? AND ?", (first, first + rows - 1))
+
+    def _places(self, db: apsw.Connection, partition: int) -> list[tuple[int, int]]:
+        """Return where a partition's rows are staged: the first place, and how many."""
+        found = db.execute(
+            "SELECT first, rows FROM _rowmill_markers WHERE run_id = ? AND partition = ? AND rows > 0",
+            (self._run_id, partition),
+        )
+        return [(int(first), int(rows)) for first, rows in found]
+
+    def _next_place(self, db: apsw.Connection) -> int:
+        rowid = rowid_of(self._columns(db, self._staging))
+        return number(db, f"SELECT coalesce(max({rowid}), 0) + 1 FROM {self._staging}")
+
     def _move(self, db: apsw.Connection, columns: Sequence[str]) -> str:
         if self._columns(db, self._staging) == list(columns):
             return f"INSERT INTO {self._staging} SELECT * FROM temp.spool"  # SQLite moves whole records
         names = ", ".join(map(quoted, columns))
-        return f"INSERT INTO {self._staging} ({names}) SELECT {names} FROM temp.spool ORDER BY rowid"
+        return f"INSERT INTO {self._staging} ({names}) SELECT {names} FROM temp.spool ORDER BY {rowid_of(columns)}"
 
     def _columns(self, db: apsw.Connection, table: str) -> list[str]:
         return [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
@@ -203,9 +247,9 @@ class Sqlite:
     def _add_columns(self, db: apsw.Connection, table: str, columns: Sequence[str]) -> None:
         known = self._columns(db, table)
         if not known:
-            db.execute(self.ddl(table, columns))
+            db.execute(self.ddl(db, table, columns))
         for name in columns:
-            if known and name.lower() not in [other.lower() for other in known]:
+            if known and folded(name) not in map(folded, known):
                 db.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {self.column_type(name)}")
 
     def markers(self) -> dict[int, Marker]:
@@ -214,7 +258,9 @@ class Sqlite:
             if not self._columns(db, "_rowmill_markers"):
                 return {}
             staged = bool(self._columns(db, self._staging))
-            found = db.execute("SELECT partition, attempt, rows FROM _rowmill_markers WHERE run_id = ?", (self._run_id,))
+            found = db.execute(
+                "SELECT partition, attempt, rows FROM _rowmill_markers WHERE run_id = ?", (self._run_id,)
+            )
             return {part: Marker(attempt, rows) for part, attempt, rows in found if staged or not rows}
 
     def settled(self) -> Settlement | None:
@@ -222,7 +268,8 @@ class Sqlite:
         with self.database() as db:
             if not self._columns(db, "_rowmill_runs"):
                 return None
-            found = db.execute("SELECT rows, duplicates FROM _rowmill_runs WHERE run_id = ?", (self._run_id,)).fetchall()
+            wanted = "SELECT rows, duplicates FROM _rowmill_runs WHERE run_id = ?"
+            found: Any = db.execute(wanted, (self._run_id,)).fetchall()
             if not found or (found[0][0] and not self._any(db)):
                 return None
             return Settlement(*found[0])
@@ -234,14 +281,16 @@ class Sqlite:
 
     def settle(self, partitions: Sequence[int]) -> Settlement:
         """Put the staged rows into the table: by rename where it is new, else row by row in order."""
-        if (done := self.settled()) is not None:
-            return done
         with self._transaction() as db:
+            db.execute(BOOKKEEPING)
+            if (done := self.settled()) is not None:
+                return done
             columns = self._columns(db, self._staging)
-            staged = db.execute(f"SELECT count(*) FROM {self._staging}").fetchall()[0][0] if columns else 0
             known = self._columns(db, self._live)
-            index = f"{self._declared.name}_key" if not known else f"_rowmill_{self._run_id}_key"
+            index = free_name(db, f"{self._declared.name}_key" if not known else f"_rowmill_{self._run_id}_key")
             duplicates = self._resolve(db, index) if columns and self._keys else 0
+            # Counted by the key's index where there is one: reading the rows themselves would take a second a gigabyte.
+            rows = number(db, f"SELECT count(*) FROM {self._staging}") if columns else 0
             if columns and not known:
                 db.execute(f"ALTER TABLE {self._staging} RENAME TO {self._live}")
             elif columns:
@@ -249,7 +298,7 @@ class Sqlite:
                 self._insert(db, columns, partitions)
                 db.execute(f"DROP TABLE {self._staging}")
             db.execute("DELETE FROM _rowmill_markers WHERE run_id = ?", (self._run_id,))
-            done = Settlement(staged - duplicates, duplicates)
+            done = Settlement(rows, duplicates)
             db.execute(
                 "INSERT OR REPLACE INTO _rowmill_runs VALUES (?, ?, ?, ?)",
                 (self._run_id, self._declared.name, done.rows, done.duplicates),
@@ -274,6 +323,7 @@ class Sqlite:
             LOSERS.format(
                 keys=names,
                 staging=self._staging,
+                rowid=rowid_of(self._columns(db, self._staging)),
                 s_keys=", ".join(f"s.{quoted(key)}" for key in self._keys),
                 join=" AND ".join(f"s.{quoted(key)} = d.{quoted(key)}" for key in self._keys),
                 way="DESC" if self._declared.on_duplicate == "last" else "ASC",
@@ -288,25 +338,26 @@ class Sqlite:
         names = ", ".join(map(quoted, columns))
         conflict = ""
         if self._keys:
-            keys = ", ".join(map(quoted, self._keys))
+            keys, own = ", ".join(map(quoted, self._keys)), set(map(folded, self._keys))
             if not self._has_key(db):
-                db.execute(f"CREATE UNIQUE INDEX {quoted(f'{self._declared.name}_key')} ON {self._live} ({keys})")
-            others = [f"{quoted(name)} = excluded.{quoted(name)}" for name in columns if name not in self._keys]
+                index = quoted(free_name(db, f"{self._declared.name}_key"))
+                db.execute(f"CREATE UNIQUE INDEX {index} ON {self._live} ({keys})")
+            others = [f"{quoted(name)} = excluded.{quoted(name)}" for name in columns if folded(name) not in own]
             conflict = f"ON CONFLICT ({keys}) DO " + (f"UPDATE SET {', '.join(others)}" if others else "NOTHING")
+        rowid = rowid_of(columns)
         insert = (
             f"INSERT INTO {self._live} ({names}) SELECT {names} FROM {self._staging} "
-            f"WHERE rowid BETWEEN ? AND ? ORDER BY rowid {conflict}"
+            f"WHERE {rowid} BETWEEN ? AND ? ORDER BY {rowid} {conflict}"
         )
         for partition in partitions:
-            found = db.execute(
-                "SELECT first, rows FROM _rowmill_markers WHERE run_id = ? AND partition = ?", (self._run_id, partition)
-            ).fetchall()
-            for first, rows in found:
+            for first, rows in self._places(db, partition):
                 try:
                     db.execute(insert, (first, first + rows - 1))
                 except apsw.ConstraintError as error:
+                    place = refused_place(db, insert, first, rows)
                     raise ProcessingError(
-                        f"the table {self._declared.name!r} refuses a row of partition {partition}: {error}",
+                        f"the table {self._declared.name!r} refuses row {place} of those that partition {partition} "
+                        f"wrote, counted from 0: {error}",
                         hint="nothing was saved; change the table's constraints or the job, then run again",
                         partition=partition,
                     ) from None
@@ -333,7 +384,7 @@ class Sqlite:
         with self.database() as db:
             if not self._columns(db, self._live):
                 return 0
-            return int(db.execute(f"SELECT count(*) FROM {self._live}").fetchall()[0][0])
+            return number(db, f"SELECT count(*) FROM {self._live}")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -342,128 +393,20 @@ class Sqlite:
             self._connection = None
 
 
-class SqliteStage:
-    """A partition's rows in a temporary table of this process."""
-
-    def __init__(self, table: Sqlite, partition: int, attempt: str) -> None:
-        self._table = table
-        self._partition = partition
-        self._attempt = attempt
-        self._names: list[str] = []  # of results
-        self._columns: list[str] = []  # of the table
-        self._insert = ""
-        with table.database() as db:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            db.execute("DROP TABLE IF EXISTS temp.spool")
-
-    def add(self, values: Sequence[Mapping[str, Any]]) -> list[Refused]:
-        """Take rows."""
-        with self._table.database() as db:
-            rows = self._cells(db, values)
-            db.execute("BEGIN")
-            try:
-                db.executemany(self._insert, rows)
-            except (TypeError, OverflowError, UnicodeEncodeError, apsw.Error):
-                db.execute("ROLLBACK")
-            else:
-                db.execute("COMMIT")
-                return []
-            refused: list[Refused] = []
-            rows = [tuple(map(bound, row)) for row in rows]
-            db.execute("BEGIN")
-            self._bisect(db, rows, 0, refused)
-            db.execute("COMMIT")
-            return refused
-
-    def _cells(self, db: apsw.Connection, values: Sequence[Mapping[str, Any]]) -> Sequence[tuple[Any, ...]]:
-        """Return the rows as tuples in the spool's order; the spool grows where a new name appears."""
-        declared = self._table.declared
-        if not self._names or set(map(len, values)) != {len(self._names)} or declared.columns is not None:
-            self._widen(db, values)
+def refused_place(db: apsw.Connection, insert: str, first: int, rows: int) -> int:
+    """Return which of the rows from `first` on is the one that is refused; those before it are inserted."""
+    low, high = first, first + rows
+    while high - low > 1:
+        middle = (low + high) // 2
         try:
-            rows = list(map(_getter(self._names), values))
-        except KeyError:
-            self._widen(db, values)
-            rows = [tuple(value.get(name) for name in self._names) for value in values]
-        if declared.null is not None:
-            rows = [tuple(None if cell == declared.null else cell for cell in row) for row in rows]
-        return rows
-
-    def _widen(self, db: apsw.Connection, values: Sequence[Mapping[str, Any]]) -> None:
-        declared = self._table.declared
-        fresh: dict[str, None] = {}
-        for value in values:
-            fresh.update(dict.fromkeys(declared.columns if declared.columns is not None else value))
-        for name in fresh:
-            if name not in self._names:
-                column = (declared.columns or {}).get(name, name)
-                if self._names:
-                    kind = self._table.column_type(column)
-                    db.execute(f"ALTER TABLE temp.spool ADD COLUMN {quoted(column)} {kind}")
-                self._names.append(name)
-                self._columns.append(column)
-                if len(self._names) == 1:
-                    db.execute(self._table.ddl("temp.spool", self._columns))
-        marks = ", ".join("?" * len(self._columns))
-        self._insert = f"INSERT INTO temp.spool ({', '.join(map(quoted, self._columns))}) VALUES ({marks})"
-
-    def _bisect(self, db: apsw.Connection, rows: Sequence[tuple[Any, ...]], at: int, refused: list[Refused]) -> None:
-        """Insert rows; a half that is refused is halved again until the row is found."""
-        db.execute("SAVEPOINT half")
-        try:
-            db.executemany(self._insert, rows)
-        except (TypeError, OverflowError, UnicodeEncodeError, apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError) as error:
-            db.execute("ROLLBACK TO half")
-            db.execute("RELEASE half")
-            if len(rows) == 1:
-                refused.append(Refused(at, str(error)))
-                return
-            middle = len(rows) // 2
-            self._bisect(db, rows[:middle], at, refused)
-            self._bisect(db, rows[middle:], at + middle, refused)
+            db.execute(insert, (low, middle - 1))
+        except apsw.ConstraintError:
+            high = middle
         else:
-            db.execute("RELEASE half")
-
-    def commit(self) -> int:
-        """Save all rows and the marker."""
-        return self._table.take(self._columns, partition=self._partition, attempt=self._attempt)
-
-
-def _getter(names: Sequence[str]) -> Any:
-    if len(names) == 1:
-        return lambda value: (value[names[0]],)
-    return itemgetter(*names)
-
-
-def bound(value: Any) -> Any:
-    """Return a value as SQLite takes it; numbers that it cannot hold exactly, and dates, as text."""
-    if value is None or isinstance(value, (str, bytes, int, float)):
-        return value
-    if isinstance(value, (list, dict, set, tuple)):
-        raise TypeError(f"a column cannot hold a {type(value).__name__}")
-    return str(value)
-
-
-def quoted(name: str) -> str:
-    """Return a name as SQL takes it, whatever is in it."""
-    return '"' + name.replace('"', '""') + '"'
+            low = middle
+    return low - first
 
 
 def _wait(tries: int) -> bool:
     time.sleep(0.002)
     return tries < BUSY_S / 0.002
-
-
-def translated(error: apsw.Error, path: Path) -> RowmillError:
-    """Return SQLite's error as ours."""
-    where = f"{path}: {error}"
-    if isinstance(error, (apsw.FullError, apsw.IOError)):
-        return TransientError(where, hint="make room, then give the same command again", url=str(path))
-    if isinstance(error, (apsw.BusyError, apsw.LockedError)):
-        return TransientError(where, hint="another program holds the database; try again later", url=str(path))
-    if isinstance(error, (apsw.NotADBError, apsw.CorruptError)):
-        return ConfigurationError(where, hint="the file is no SQLite database; give another --table", url=str(path))
-    if isinstance(error, (apsw.CantOpenError, apsw.ReadOnlyError, apsw.AuthError, apsw.PermissionsError)):
-        return ConfigurationError(where, hint="check the path and its rights, or give another --table", url=str(path))
-    return ProcessingError(where, hint="the database refused a statement of the run", url=str(path))

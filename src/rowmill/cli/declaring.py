@@ -1,0 +1,105 @@
+"""How commands are declared: help that starts with an example, and the options that several of them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+@dataclass
+class Manner:
+    """How much is said on standard error.
+
+    Attributes:
+        quiet: Errors only.
+        verbose: A traceback with an unexpected error.
+    """
+
+    quiet: bool = False
+    verbose: bool = False
+
+
+def with_example(example: str, about: str) -> str:
+    """Return a help text that starts with an example."""
+    return "\b\n" + "\n".join(f"$ {line}" for line in example.splitlines()) + f"\n\n{about}"
+
+
+def command(example: str, about: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Declare a command by an example and what it does; its first sentence stands in the list of commands."""
+
+    def declare(function: Callable[..., Any]) -> click.Command:
+        short = about.partition(".")[0]
+        return click.command(help=with_example(example, about), short_help=short)(manner_options(function))
+
+    return declare
+
+
+def manner_options(function: F) -> F:
+    """Add `-q` and `-v`, which are kept in the context and not handed to the command."""
+
+    def quiet(ctx: click.Context, _option: click.Parameter, given: bool) -> None:
+        ctx.ensure_object(Manner).quiet |= given
+
+    def verbose(ctx: click.Context, _option: click.Parameter, given: bool) -> None:
+        ctx.ensure_object(Manner).verbose |= given
+
+    for names, callback, about in (
+        (("-v", "--verbose"), verbose, "Show a traceback with an unexpected error."),
+        (("-q", "--quiet"), quiet, "Say nothing but the answer, and errors."),
+    ):
+        function = click.option(*names, is_flag=True, expose_value=False, callback=callback, help=about)(function)
+    return function
+
+
+def _params(_ctx: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    params: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE")
+        if name in params:
+            raise click.BadParameter(f"{name} is given twice")
+        params[name] = value
+    return params
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON object.")
+workspace = click.option("--workspace", metavar="URL", help="Where runs keep their objects.  [default: .rowmill]")
+output = click.option("--output", metavar="URL", help="Where results go.  [default: INPUT_Output]")
+table = click.option(
+    "--table", metavar="URL", help="Database of the job's table, or none.  [default: sqlite:///rowmill.db]"
+)
+workers = click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Partitions at once.  [default: one per core]"
+)
+rows_per_partition = click.option(
+    "--rows-per-partition",
+    metavar="N|auto",
+    help="Rows that one worker takes at a time.  [default: the job's, or auto]",
+)
+params = click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_params,
+    help="A value for ctx.params; repeatable.",
+)
+rejects = click.option(
+    "--rejects", metavar="stop|N|P%", help="How many refused rows the run bears.  [default: the job's, or stop]"
+)
+overwrite = click.option("--overwrite", is_flag=True, help="Replace an output that another run wrote.")
+job_option = click.option(
+    "--job", default="", metavar="JOB", help="Where the job's code is, if not where the run was started."
+)
+job = click.argument("job")
+input_ = click.argument("input", metavar="INPUT")
+run_id = click.argument("run_id", metavar="RUN")
+optional_run_id = click.argument("run_id", metavar="[RUN]", required=False)

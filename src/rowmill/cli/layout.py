@@ -1,0 +1,108 @@
+"""Values as text for people: fields, tables, numbers; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rowmill.model.report import Report
+
+KIB = 1024
+
+
+def printable(text: str) -> str:
+    """Return text that a terminal shows and does not obey: control characters are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def fields(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return names and values in two columns."""
+    kept = list(pairs)
+    width = max((len(name) for name, _ in kept), default=0)
+    return "\n".join(f"  {name:<{width}}  {printable(value)}".rstrip() for name, value in kept)
+
+
+def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table; columns of numbers stand right."""
+    cells = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(len(cell) for cell in column) for column in zip(head, *cells, strict=True)]
+    right = [bool(cells) and all(cell[:1].isdigit() for cell in column) for column in zip(*cells, strict=True)]
+    right = right or [False] * len(head)
+
+    def line(row: Sequence[str]) -> str:
+        aligned = (
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=True)
+        )
+        return "  ".join(aligned).rstrip()
+
+    return "\n".join([line(head), *map(line, cells)])
+
+
+def some(count: int, thing: str) -> str:
+    """Return a number of things, in the plural where it is one."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in the unit that suits it."""
+    scaled, units = float(count), iter(("bytes", "KiB", "MiB", "GiB"))
+    unit = next(units)
+    while scaled >= KIB and (larger := next(units, "")):
+        scaled, unit = scaled / KIB, larger
+    return f"{count:,} bytes" if unit == "bytes" else f"{scaled:,.1f} {unit}"
+
+
+def duration(seconds: int) -> str:
+    """Return a time as m:ss, or h:mm:ss."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def report_text(report: Report) -> str:
+    """Return what a run did, and in its last line what was proved."""
+    counts, seconds = report.counts, report.seconds
+    filtered = ", ".join(f"{reason} {rows:,}" for reason, rows in counts.filtered.items())
+    block = fields(
+        [
+            ("read", f"{counts.read:,} rows of {report.input.url}"),
+            ("written", f"{counts.written:,}"),
+            ("filtered", f"{counts.all_filtered:,}" + (f" ({filtered})" if filtered else "")),
+            ("rejected", f"{counts.rejected:,}"),
+            *([("duplicates", f"{counts.duplicates:,}")] if report.table else []),
+            ("output", f"{report.output.url} ({size(report.output.bytes)})"),
+            *([("table", f"{report.table} ({report.table_rows or 0:,} rows)")] if report.table else []),
+            *([("rejects", report.rejects)] if report.rejects else []),
+            *((f"total {column}", _sums(sums)) for column, sums in report.totals.items()),
+            ("seconds", f"split {seconds.split} + process {seconds.process} + merge {seconds.merge} = {seconds.total}"),
+            (
+                "digest",
+                f"sha256 {report.output_sha256}" if report.output_sha256 else f"{len(report.output_digest)} parts",
+            ),
+            ("run", f"{report.run_id} in {some(report.partitions, 'partition')}, attempt {report.attempts}"),
+        ]
+    )
+    head = f"{printable(report.job)}: {counts.read:,} rows in {seconds.total} s, {report.rows_per_second:,} rows/s"
+    return f"{head}\n{block}\n{proof(report)}"
+
+
+def _sums(sums: dict[str, str]) -> str:
+    return ", ".join(f"{kind} {value}" for kind, value in sums.items())
+
+
+def proof(report: Report) -> str:
+    """Return the laws that were checked, in one line."""
+    counts = report.counts
+    return (
+        f"proved: {report.input.rows:,} rows in = {counts.written:,} written + {counts.all_filtered:,} filtered "
+        f"+ {counts.rejected:,} rejected; order checked"
+    )
+
+
+def repeated_text(report: Report) -> str:
+    """Return that there was nothing left to do."""
+    told = f"run {report.run_id} had done this on {report.end}; nothing was done again (--fresh does everything anew)"
+    return f"{told}\n{report_text(report)}"

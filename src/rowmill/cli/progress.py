@@ -1,0 +1,102 @@
+"""How far a run is: a bar on a terminal, else one JSON line every few seconds; on standard error, both."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import ExitStack, contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any
+
+from rowmill.cli.layout import duration
+from rowmill.cli.telling import has_colour, is_screen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rowmill.tracker import View
+
+LINE_S = 5.0
+BAR_AFTER_S = 0.5  # a run that is over by then needs no bar, and does not pay for one
+
+
+@contextmanager
+def shown(*, wanted: bool) -> Iterator[Callable[[View], None] | None]:
+    """Give what `api.run` calls with each view; None if nothing is to be shown."""
+    if not wanted:
+        yield None
+    elif is_screen(sys.stderr) and not os.environ.get("CI"):
+        with bar(sys.stderr, after_s=BAR_AFTER_S) as watch:
+            yield watch
+    else:
+        yield lines(sys.stderr, every_s=LINE_S)
+
+
+def lines(out: IO[str], *, every_s: float) -> Callable[[View], None]:
+    """Return a watcher that writes a JSON line every so many seconds, the first after as many."""
+    last = time.monotonic()
+
+    def watch(view: View) -> None:
+        nonlocal last
+        if time.monotonic() - last < every_s:
+            return
+        last = time.monotonic()
+        import msgspec
+
+        line = {"schema": "rowmill.progress/1", **msgspec.structs.asdict(view)}
+        with suppress(OSError):  # where nobody reads it, the run goes on
+            out.write(msgspec.json.encode(line).decode() + "\n")
+            out.flush()
+
+    return watch
+
+
+@contextmanager
+def bar(out: IO[str], *, after_s: float) -> Iterator[Callable[[View], None]]:
+    """Give a watcher that draws a bar, and takes it away at the end."""
+    begun = time.monotonic()
+    draw: Callable[[View], None] | None = None
+    with ExitStack() as opened:
+
+        def watch(view: View) -> None:
+            nonlocal draw
+            if draw is None:
+                if time.monotonic() - begun < after_s:
+                    return
+                draw = opened.enter_context(_drawing(out))
+            draw(view)
+
+        yield watch
+
+
+@contextmanager
+def _drawing(out: IO[str]) -> Iterator[Callable[[View], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    console = Console(file=out, no_color=not has_colour(out))
+    columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}")]
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+        task = progress.add_task("split", total=None, told="")
+
+        def draw(view: View) -> None:
+            progress.update(
+                task, description=view.step, total=view.rows or None, completed=view.rows_done, told=told(view)
+            )
+            progress.refresh()
+
+        yield draw
+
+
+def told(view: View) -> str:
+    """Return a view in words."""
+    if not view.rows:
+        return "counting rows"
+    parts = [
+        f"{view.rows_done:,}/{view.rows:,} rows",
+        f"{view.rows_per_second:,} rows/s",
+        f"ETA {duration(view.eta_s)}" if view.eta_s is not None else "ETA -",
+        f"{view.partitions_done:,}/{view.partitions:,} partitions",
+        f"{view.rejected:,} rejects",
+    ]
+    return " · ".join(parts)

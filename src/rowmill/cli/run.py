@@ -1,0 +1,84 @@
+"""`rowmill run`: split, process and merge in one go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rowmill.cli import declaring as declared
+from rowmill.cli import layout, planning, progress, telling
+
+if TYPE_CHECKING:
+    from rowmill.model.report import Report
+
+ONE_PARTITION = "1000000000000"  # more rows than any input has
+
+
+@declared.command(
+    "rowmill run orders.py sales.csv",
+    "Run a job on a file: every row, once, in order; go on where an earlier try stopped.\n\n"
+    "JOB is path/to/file.py[:name] or package.module[:name]; the name is 'job' if none is given. "
+    "INPUT is a path or URL; - reads standard input and needs --output.",
+)
+@declared.job
+@declared.input_
+@declared.output
+@declared.table
+@declared.workspace
+@declared.workers
+@click.option("--on", type=click.Choice(["inline", "processes"]), help="Where rows run.  [default: by their number]")
+@declared.rows_per_partition
+@declared.params
+@declared.rejects
+@click.option("--continue", "keep_code", is_flag=True, help="Keep finished partitions although the code changed.")
+@click.option("--fresh", is_flag=True, help="Do everything anew.")
+@declared.overwrite
+@click.option("--sequential", is_flag=True, help="Inline, in one partition, into INPUT_Single_Output.")
+@click.option("--dry-run", is_flag=True, help="Show the plan, and write nothing.")
+@click.option("--no-progress", is_flag=True, help="Show no progress.")
+@declared.as_json
+@click.pass_obj
+def run(
+    manner: declared.Manner,
+    /,
+    job: str,
+    input: str,  # noqa: A002 - the user's word
+    *,
+    no_progress: bool,
+    sequential: bool,
+    dry_run: bool,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
+    """Take the options, and tell how the run ended."""
+    if chosen["keep_code"] and chosen["fresh"]:
+        raise click.UsageError("--continue keeps finished partitions, --fresh does them anew: give one of them")
+    if sequential:
+        chosen = sequentially(input, chosen)
+    if dry_run:
+        planning.show(job, input, chosen["workers"], chosen["rows_per_partition"], as_json=as_json)
+        return
+    from rowmill import api
+
+    with telling.users_code(), progress.shown(wanted=not (manner.quiet or no_progress)) as watch:
+        report = api.run(job, input, **chosen, watch=watch)
+    if as_json:
+        telling.answer_json(report)
+    else:
+        telling.answer(text_of(report))
+
+
+def text_of(report: Report) -> str:
+    """Return how a run ended, in words."""
+    return layout.repeated_text(report) if report.status == "repeated" else layout.report_text(report)
+
+
+def sequentially(given: str, chosen: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of the single-threaded mode."""
+    for name in ("workers", "on", "rows_per_partition"):
+        if chosen[name] is not None:
+            raise click.UsageError(f"--sequential is inline and one partition: leave out --{name.replace('_', '-')}")
+    if given != "-" and chosen["output"] is None:
+        chosen = {**chosen, "output": f"{given}_Single_Output"}
+    return {**chosen, "workers": 1, "on": "inline", "rows_per_partition": ONE_PARTITION}

@@ -1,0 +1,156 @@
+"""What a finished run left: its own words in the workspace, and the files that it read and wrote, as rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from rowmill import wire
+from rowmill.errors import IntegrityError, StateError
+from rowmill.formats.csv import Csv
+from rowmill.formats.described import rebuilt
+from rowmill.model import codec
+from rowmill.model.identity import PIECE_BYTES
+from rowmill.model.manifest import Manifest
+from rowmill.model.receipt import Receipt, Reject
+from rowmill.model.report import Report
+from rowmill.model.run import RunRecord
+from rowmill.steps import naive
+from rowmill.steps.source import decoded, gunzipped, in_utf8
+from rowmill.storage import Storage, open_storage, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rowmill.formats import Format
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """A run that ended well, as the workspace tells it.
+
+    Attributes:
+        reads: The format of the decoded input.
+        receipts: By partition, in order; None where one is gone.
+    """
+
+    place: Storage
+    record: RunRecord
+    manifest: Manifest
+    report: Report
+    reads: Format
+    writes: Format
+    receipts: tuple[Receipt | None, ...]
+
+    @property
+    def spool(self) -> str:
+        """Name of the decoded copy of an input that cannot be sought; it goes when a run ends."""
+        return f"{wire.run_dir(self.record.run_id)}/{wire.SPOOL}"
+
+    @property
+    def keeps_input(self) -> bool:
+        """Whether the input can be read again."""
+        return self.record.input != "-" or self.place.stat(self.spool) is not None
+
+
+def finished(place: Storage, run_id: str) -> Finished:
+    """Return what a run left.
+
+    Raises:
+        StateError: It has not ended well.
+        IntegrityError: Its manifest or record is gone, or does not read.
+    """
+    directory = wire.run_dir(run_id)
+    report = _load(place, f"{directory}/{wire.REPORT}", Report)
+    if report is None:
+        raise StateError(
+            f"the run {run_id} has not ended well: there is nothing to verify yet",
+            hint="give its command again; it goes on where it stopped",
+            run_id=run_id,
+        )
+    record = _load(place, f"{directory}/{wire.RUN}", RunRecord)
+    manifest = _load(place, f"{directory}/{wire.MANIFEST}", Manifest)
+    if record is None or manifest is None:
+        raise IntegrityError(f"the manifest of run {run_id} is gone", hint="run again with --fresh", run_id=run_id)
+    receipts = tuple(_load(place, wire.receipt_name(run_id, part.index), Receipt) for part in manifest.partitions)
+    reads, writes = in_utf8(rebuilt(record.reads)), rebuilt(record.writes)
+    return Finished(place, record, manifest, report, reads, writes, receipts)
+
+
+def _load(place: Storage, name: str, kind: type[Any]) -> Any:
+    data = place.get(name)
+    return None if data is None else codec.decode(data, kind, name=name)
+
+
+def receipts_of(run: Finished) -> list[Receipt]:
+    """Return all receipts, in order.
+
+    Raises:
+        IntegrityError: One is gone.
+    """
+    for index, receipt in enumerate(run.receipts):
+        if receipt is None:
+            raise IntegrityError(f"the receipt of partition {index} is gone", partition=index)
+    return [receipt for receipt in run.receipts if receipt is not None]
+
+
+def input_bytes(run: Finished) -> Iterator[bytes]:
+    """Return the decoded input, from where the user keeps it; opened when the first byte is asked for."""
+    if run.record.input == "-":
+        yield from read(run.place, run.spool)
+        return
+    folder, name = place_of(run.record.input)
+    yield from decoded(read(open_storage(folder), name), rebuilt(run.record.reads).encoding)
+
+
+def output_bytes(run: Finished) -> Iterator[bytes]:
+    """Return the output as it was published."""
+    folder, name = place_of(run.record.output)
+    return read(open_storage(folder), name)
+
+
+def inflated(run: Finished, stream: Iterator[bytes]) -> Iterator[bytes]:
+    """Return the output's bytes as they were before compression."""
+    return gunzipped(stream) if run.record.output.endswith(".gz") else stream
+
+
+def output_rows(run: Finished, stream: Iterator[bytes]) -> Iterator[naive.Given]:
+    """Read the output's bytes as rows."""
+    form = run.writes
+    if isinstance(form, Csv):
+        names = form.columns or next((one.columns for one in run.receipts if one is not None and one.columns), None)
+        form = msgspec.structs.replace(form, skip_first=0, names=names, header=form.header and names is not None)
+    return naive.rows(form, naive.file_of(inflated(run, stream)))
+
+
+def reject_lines(run: Finished) -> Iterator[bytes]:
+    """Return the lines of the rejects file, none if there is no file."""
+    folder, name = place_of(f"{run.record.output}_Rejects")
+    storage = open_storage(folder)
+    return iter(()) if storage.stat(name) is None else iter(naive.file_of(read(storage, name)))
+
+
+def reject_of(line: bytes) -> Reject:
+    """Read a line of the rejects file."""
+    return codec.decode(line, Reject, name="the rejects file")
+
+
+def read(storage: Storage, name: str) -> Iterator[bytes]:
+    """Read an object from its first byte to its last."""
+    with storage.open(name) as reader:
+        at = 0
+        while data := reader.read(at, at + PIECE_BYTES):
+            yield data
+            at += len(data)
+
+
+def resized(stream: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Hand bytes on in pieces of one size, the last one shorter."""
+    held = b""
+    for data in stream:
+        held += data
+        while len(held) >= size:
+            yield held[:size]
+            held = held[size:]
+    if held:
+        yield held

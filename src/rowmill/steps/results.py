@@ -1,0 +1,180 @@
+"""What became of a partition's rows: outcomes sorted, values saved and encoded, rejects kept, totals added."""
+
+from __future__ import annotations
+
+from decimal import Context as Arithmetic
+from decimal import Decimal, Inexact, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from rowmill.errors import InputError, ProcessingError
+from rowmill.job import Skip
+from rowmill.model import policy
+from rowmill.model.counts import Counts
+from rowmill.model.receipt import Reject
+from rowmill.steps.converting import plain
+from rowmill.steps.outcome import Rejected
+from rowmill.steps.reading import Chunk, places
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rowmill.formats import Decoded, Format
+    from rowmill.steps import Run
+    from rowmill.steps.calling import Batch
+    from rowmill.tables import Stage
+
+EXACT = Arithmetic(prec=1000, traps=[InvalidOperation, Inexact])  # a sum that would be rounded is an error
+
+
+class Results:
+    """What became of a partition's rows so far."""
+
+    def __init__(self, run: Run, stage: Stage | None, *, rows: int) -> None:
+        self._writes = run.job.writes
+        self._stage = stage
+        self._budget = policy.parse_budget(run.record.rejects).allowed(rows)
+        self._filtered: dict[str, int] = {}
+        self._read = self._written = 0
+        self.columns: tuple[str, ...] | None = None
+        self.rejects: list[Reject] = []
+        self.totals = Totals(run.job.totals)
+
+    @property
+    def counts(self) -> Counts:
+        """The rows' outcomes, counted."""
+        return Counts(self._read, self._written, dict(sorted(self._filtered.items())), len(self.rejects))
+
+    def take(
+        self, batch: Batch, outcomes: list[Any], decoded: Decoded, chunk: Chunk, reads: Format, ordinal: int
+    ) -> bytes:
+        """Sort a chunk's outcomes, save the values in the table, and return them as the output's bytes."""
+        self._read += len(batch.rows) + len(decoded.malformed)
+        refused = dict(decoded.malformed)
+        values: Sequence[Any] = outcomes
+        at: Sequence[int] = batch.ordinals
+        if set(map(type, outcomes)) != {dict}:
+            values, at = self._sorted(batch, outcomes, refused, ordinal)
+        if self.totals.columns:
+            values, at = self._totalled(batch, outcomes, values, at, refused, ordinal)
+        if values and self._stage is not None:
+            values, at = self._saved(values, at, refused, ordinal, batch)
+        data = self._encoded(values, at, batch) if values else b""
+        self._written += len(values)
+        if refused:
+            self._refuse(refused, chunk, reads, ordinal)
+        return data
+
+    def _sorted(
+        self, batch: Batch, outcomes: list[Any], refused: dict[int, str], first: int
+    ) -> tuple[list[Any], list[int]]:
+        values, at = [], []
+        for ordinal, outcome in zip(batch.ordinals, outcomes, strict=True):
+            if isinstance(outcome, Skip):
+                self._filtered[outcome.reason] = self._filtered.get(outcome.reason, 0) + 1
+            elif isinstance(outcome, Rejected):
+                refused[ordinal - first] = outcome.reason
+            elif outcome is None:
+                raise ProcessingError(
+                    "the function returned None",
+                    hint="return the result, or Skip(reason) to leave the row out, or raise Reject(reason)",
+                    ordinal=ordinal,
+                    line_no=batch.line_of(ordinal),
+                )
+            else:
+                values.append(plain(outcome))
+                at.append(ordinal)
+        return values, at
+
+    def _totalled(
+        self,
+        batch: Batch,
+        outcomes: list[Any],
+        values: Sequence[Any],
+        at: Sequence[int],
+        refused: dict[int, str],
+        first: int,
+    ) -> tuple[Sequence[Any], Sequence[int]]:
+        """Add each row's numbers to its outcome's sum; a row whose number does not read is refused."""
+        written, bad = set(at), set()
+        for ordinal, row, outcome in zip(batch.ordinals, batch.rows, outcomes, strict=True):
+            kind = "written" if ordinal in written else "filtered" if isinstance(outcome, Skip) else "rejected"
+            if (reason := self.totals.add(kind, row)) is not None and kind == "written":
+                refused[ordinal - first] = reason
+                bad.add(ordinal)
+        if not bad:
+            return values, at
+        kept = [(value, ordinal) for value, ordinal in zip(values, at, strict=True) if ordinal not in bad]
+        return [value for value, _ in kept], [ordinal for _, ordinal in kept]
+
+    def _saved(
+        self, values: Sequence[Any], at: Sequence[int], refused: dict[int, str], first: int, batch: Batch
+    ) -> tuple[Sequence[Any], Sequence[int]]:
+        for ordinal, value in zip(at, values, strict=True):
+            if not isinstance(value, dict):
+                raise ProcessingError(
+                    f"a result is a {type(value).__name__}, and a table takes columns by name",
+                    hint="return a dict, or declare no table",
+                    ordinal=ordinal,
+                    line_no=batch.line_of(ordinal),
+                )
+            break
+        assert self._stage is not None  # noqa: S101 - the caller asked
+        bad = {one.place: one.reason for one in self._stage.add(values)}
+        if not bad:
+            return values, at
+        refused.update({at[place] - first: f"the table refuses it: {reason}" for place, reason in bad.items()})
+        kept = [place for place in range(len(values)) if place not in bad]
+        return [values[place] for place in kept], [at[place] for place in kept]
+
+    def _encoded(self, values: Sequence[Any], at: Sequence[int], batch: Batch) -> bytes:
+        if self.columns is None:
+            self.columns = self._writes.columns_of(values[0])
+        try:
+            return self._writes.encode(values, self.columns)
+        except ProcessingError as error:
+            ordinal = at[int(error.context.pop("ordinal"))]
+            raise error.at(ordinal=ordinal, line_no=batch.line_of(ordinal)) from None
+
+    def _refuse(self, refused: dict[int, str], chunk: Chunk, reads: Format, first: int) -> None:
+        where = places(reads, chunk)
+        for index in sorted(refused):
+            place = where[index]
+            raw = place.raw.rstrip(b"\r\n").decode(reads.encoding, "backslashreplace")
+            self.rejects.append(
+                Reject(first + index, place.line, place.offset, refused[index], raw, truncated=chunk.oversized)
+            )
+            if len(self.rejects) > self._budget:
+                raise InputError(
+                    f"a row was rejected: {refused[index]}"
+                    if not self._budget
+                    else f"more than {self._budget:,} rows were rejected, the last one: {refused[index]}",
+                    hint="correct the input, or bear rejects with --rejects N or --rejects P%",
+                    ordinal=first + index,
+                    line_no=place.line,
+                )
+
+
+class Totals:
+    """Exact sums of columns of the input, by outcome."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = columns
+        self._sums: dict[str, dict[str, Decimal]] = {
+            column: {kind: Decimal(0) for kind in ("written", "filtered", "rejected")} for column in columns
+        }
+
+    def add(self, kind: str, row: Any) -> str | None:
+        """Add a row; return what is wrong with it, None if nothing is."""
+        try:
+            numbers = {column: Decimal(str(row[column]).strip() or "0") for column in self.columns}
+        except (InvalidOperation, KeyError, TypeError) as error:
+            if isinstance(error, InvalidOperation):
+                return "a column with a declared total holds no number"
+            raise ProcessingError(f"Job(totals=…) names a column that rows do not have: {error}") from None
+        for column, number in numbers.items():
+            self._sums[column][kind] = EXACT.add(self._sums[column][kind], number)
+        return None
+
+    def as_text(self) -> dict[str, dict[str, str]]:
+        """Return the sums as text, so that no digit is lost on the way."""
+        return {column: {kind: str(total) for kind, total in sums.items()} for column, sums in self._sums.items()}
