@@ -122,7 +122,7 @@ class Csv(msgspec.Struct, frozen=True, kw_only=True):
     def _parse_header(self, data: bytes) -> list[str]:
         line = self.skip_first + 1
         try:
-            names = self._split(data.decode(self.encoding))[0]
+            names = next(iter(self._split(data.decode(self.encoding))))
         except UnicodeDecodeError as error:
             raise InputError(
                 f"the header is not {self.encoding}: {error.reason} at byte {error.start}",
@@ -138,15 +138,15 @@ class Csv(msgspec.Struct, frozen=True, kw_only=True):
     def decode(self, data: bytes, columns: tuple[str, ...] | None) -> Decoded:
         """Read whole rows into dicts by column, or lists where columns have no names."""
         try:
-            rows = self._split(data.decode(self.encoding))
+            text = data.decode(self.encoding)
         except UnicodeDecodeError:
             return self._decode_each(data, columns)
         if columns is None:
-            return Decoded(rows, {})
+            return Decoded(list(self._split(text)), {})
         try:
-            return Decoded(_dicts(columns)(rows), {})
+            return Decoded(_dicts(columns)(self._split(text)), {})
         except ValueError:  # a row has another number of fields
-            return _sort_out(rows, columns)
+            return _sort_out(list(self._split(text)), columns)
 
     def _decode_each(self, data: bytes, columns: tuple[str, ...] | None) -> Decoded:
         """Read row by row, so that a row in a wrong encoding is told from its neighbours."""
@@ -159,7 +159,7 @@ class Csv(msgspec.Struct, frozen=True, kw_only=True):
                 rows.append(f"not {self.encoding}: {error.reason}")
         return _sort_out(rows, columns)
 
-    def _split(self, text: str) -> list[list[str]]:
+    def _split(self, text: str) -> Iterable[list[str]]:
         self._refuse_illegal(text)
         if self.quoting != "none" and self.quote in text:
             return self._read(text)
@@ -172,7 +172,7 @@ class Csv(msgspec.Struct, frozen=True, kw_only=True):
             lines.pop()
         if "" in lines:
             lines = list(filter(None, lines))
-        return list(map(str.split, lines, repeat(self.delimiter)))
+        return map(str.split, lines, repeat(self.delimiter))
 
     def _read(self, text: str) -> list[list[str]]:
         lines = io.StringIO(text, newline="")
@@ -285,7 +285,10 @@ class Csv(msgspec.Struct, frozen=True, kw_only=True):
             return False
         if text.count("\r") != (len(rows) if self.line_end == "\r\n" else 0):
             return False
-        return text.count(self.delimiter) == sum(map(len, rows)) - len(rows) and all(map(any, rows))
+        widths = list(map(len, rows))
+        if text.count(self.delimiter) != sum(widths) - len(rows):
+            return False
+        return min(widths) > 1 or all(map(any, rows))  # one empty cell alone must be told from a blank line
 
     def _lines(self, rows: Iterable[Sequence[Any]], columns: tuple[str, ...] | None) -> list[str]:
         lines = []
@@ -322,7 +325,7 @@ class Csv(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @cache
-def _dicts(columns: tuple[str, ...]) -> Callable[[list[list[str]]], list[dict[str, str]]]:
+def _dicts(columns: tuple[str, ...]) -> Callable[[Iterable[list[str]]], list[dict[str, str]]]:
     """Return what makes dicts of rows, compiled for these columns: it takes half the time of dict(zip(columns, row)).
 
     Rows of another length raise ValueError. Names enter the code as string literals only.

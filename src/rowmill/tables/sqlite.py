@@ -9,7 +9,6 @@ Source: SQLite's transfer optimisation (insert.c, xferOptimization); docs/decisi
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from contextlib import contextmanager
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from rowmill.job import Table
 
 BUSY_S = 120  # how long another writer is waited for
-CACHE_KIB = 16 * 1024
+CACHE_KIB = 32 * 1024
 STRICT_TYPES = {"INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY"}
 BOOKKEEPING = """
 CREATE TABLE IF NOT EXISTS _rowmill_markers (run_id TEXT, partition INTEGER, attempt TEXT, first INTEGER, rows INTEGER,
@@ -101,7 +100,6 @@ class Sqlite:
         connection.execute("PRAGMA legacy_alter_table = ON")  # a rename does not look into the user's views
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute(f"PRAGMA temp.cache_size = -{CACHE_KIB // 2}")
-        connection.execute(f"PRAGMA threads = {min(8, os.cpu_count() or 1)}")
         return connection
 
     @contextmanager

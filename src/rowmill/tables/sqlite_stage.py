@@ -38,6 +38,7 @@ class SqliteStage:
         self._names: list[str] = []  # of results
         self._columns: list[str] = []  # of the table
         self._insert = ""
+        self._rows = 0  # in the spool, numbered from 1
         with table.database() as db:
             if db.in_transaction:
                 db.execute("ROLLBACK")
@@ -48,21 +49,16 @@ class SqliteStage:
         if not values:
             return []
         with self._table.database() as db:
+            if not db.in_transaction:
+                db.execute("BEGIN")  # one for the whole partition: to begin and end one takes as long as 40 rows
             rows = self._cells(db, values)
             refused: list[Refused] = []
-            db.execute("BEGIN")
             try:
-                db.execute("SAVEPOINT chunk")
-                try:
-                    db.executemany(self._insert, rows)
-                except ROW_ERRORS:
-                    db.execute("ROLLBACK TO chunk")
-                    self._bisect(db, rows, 0, refused)
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
+                db.executemany(self._insert, rows)
+            except ROW_ERRORS:
+                db.execute("DELETE FROM temp.spool WHERE rowid > ?", (self._rows,))
+                self._bisect(db, rows, 0, refused)
+            self._rows += len(rows) - len(refused)
             return refused
 
     def _cells(self, db: apsw.Connection, values: Sequence[Mapping[str, Any]]) -> Sequence[tuple[Any, ...]]:
@@ -117,6 +113,9 @@ class SqliteStage:
 
     def commit(self) -> int:
         """Save all rows and the marker."""
+        with self._table.database() as db:
+            if db.in_transaction:
+                db.execute("COMMIT")  # of the spool, which only this process sees
         return self._table.take(self._columns, partition=self._partition, attempt=self._attempt)
 
 
