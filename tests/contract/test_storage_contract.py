@@ -63,7 +63,8 @@ def test_a_join_removes_what_a_killed_join_of_the_same_name_left(tmp_path):
     )
     assert subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False).returncode == -9
     assert unfinished(tmp_path)
-    files.join("out", [])
+    with files.joining("out", []):
+        pass
     assert not unfinished(tmp_path)
 
 

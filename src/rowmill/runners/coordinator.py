@@ -23,7 +23,8 @@ from rowmill.model.run import RunRecord
 from rowmill.runners.inline import run_inline
 from rowmill.runners.processes import Workers
 from rowmill.steps import merge as merging
-from rowmill.steps.merge import Merged, Publishing
+from rowmill.steps.merge import Merged
+from rowmill.steps.output import Publishing
 from rowmill.steps.source import spool
 from rowmill.steps.split import split
 from rowmill.storage import place_of

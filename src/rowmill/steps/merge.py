@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,21 +16,19 @@ import msgspec
 
 from rowmill import wire
 from rowmill.errors import IntegrityError, ProcessingError
-from rowmill.formats import borders
-from rowmill.model import codec, policy
 from rowmill.model import counts as rules
-from rowmill.model.identity import PIECE_BYTES
+from rowmill.model import policy
 from rowmill.model.receipt import DataObject, Receipt
+from rowmill.steps.output import Broken, claim_output, make_output, publish_rejects
 from rowmill.steps.process import gz
-from rowmill.storage import Piece, Storage, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from rowmill.formats.borders import Rules
     from rowmill.model.counts import Counts
     from rowmill.model.manifest import Manifest
     from rowmill.steps import Run
+    from rowmill.storage import Storage
     from rowmill.tables import Settlement
 
 
@@ -50,13 +49,6 @@ class Merged(NamedTuple):
     rejects: str | None
     table_rows: int | None
     code_digests: tuple[str, ...]
-
-
-class Publishing(msgspec.Struct, frozen=True):
-    """Whose the output is: written before it appears, so that a restart knows its own."""
-
-    run_id: str
-    output: str
 
 
 def receipts_of(run: Run, manifest: Manifest) -> dict[int, Receipt]:
@@ -118,44 +110,57 @@ def merge(run: Run, manifest: Manifest) -> Merged | list[int]:
     missing = [part.index for part in manifest.partitions if part.index not in receipts]
     if missing:
         return missing
-    ordered = [receipts[part.index] for part in manifest.partitions]
-    counts, totals = _check(run, manifest, ordered)
-    columns = _columns(ordered)
-    head = _head(run, columns)
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        settling = thread.submit(_settle, run, manifest)
-        sha256, broken = _verify(run, head, ordered)
-        settlement = settling.result()
-    if broken:
-        for partition in broken:
+    try:
+        return _join(run, manifest, [receipts[part.index] for part in manifest.partitions])
+    except Broken as broken:
+        for partition in broken.partitions:
             set_aside(run, partition)
-        return broken
-    if settlement is not None:
-        counts = msgspec.structs.replace(counts, duplicates=settlement.duplicates)
-        if settlement.rows != counts.written - counts.duplicates:
-            raise IntegrityError(
-                f"the table took {settlement.rows:,} rows of {counts.written:,} written with "
-                f"{counts.duplicates:,} duplicates",
-                hint="nothing was published; keep the workspace and the table, and report this",
-            )
-    _publish(
-        run,
-        [
-            *([Piece(literal=head)] if head else []),
-            *(Piece(url=f"{run.workspace.url}/{receipt.data.name}") for receipt in ordered),
-        ],
-    )
-    rejects = _publish_rejects(run, ordered)
+        return broken.partitions
+
+
+def _join(run: Run, manifest: Manifest, ordered: Sequence[Receipt]) -> Merged:
+    """Check the laws, settle the table and make the output at the same time, and publish when both are right."""
+    counts, totals = _check(run, manifest, ordered)
+    head = _head(run, _columns(ordered))
+    with ExitStack() as seen, ThreadPoolExecutor(max_workers=1) as thread:
+        making = thread.submit(make_output, run, head, ordered, seen)
+        settlement = _settle(run, manifest, confirm=making.result)
+        made = making.result()
+        counts = _balanced(counts, settlement)
+        claim_output(run)
     header = (DataObject("header", len(head), hashlib.sha256(head).hexdigest(), 0),) if head else ()
     return Merged(
         counts,
         totals,
         (*header, *(receipt.data for receipt in ordered)),
-        sha256,
-        rejects,
+        made.sha256,
+        publish_rejects(run, ordered),
         None if settlement is None else settlement.rows,
         tuple(sorted({receipt.code_digest for receipt in ordered})),
     )
+
+
+def _settle(run: Run, manifest: Manifest, *, confirm: Callable[[], object]) -> Settlement | None:
+    if run.table is None:
+        return None
+    return run.table.settle([part.index for part in manifest.partitions], confirm=confirm)
+
+
+def _balanced(counts: Counts, settlement: Settlement | None) -> Counts:
+    """Check that the table took what was written, but for duplicates, which are counted now.
+
+    Raises:
+        IntegrityError: It did not.
+    """
+    if settlement is None:
+        return counts
+    if settlement.rows != counts.written - settlement.duplicates:
+        raise IntegrityError(
+            f"the table took {settlement.rows:,} rows of {counts.written:,} written with "
+            f"{settlement.duplicates:,} duplicates",
+            hint="nothing was published; keep the workspace and the table, and report this",
+        )
+    return msgspec.structs.replace(counts, duplicates=settlement.duplicates)
 
 
 def _check(run: Run, manifest: Manifest, ordered: Sequence[Receipt]) -> tuple[Counts, dict[str, dict[str, str]]]:
@@ -205,95 +210,3 @@ def _head(run: Run, columns: tuple[str, ...] | None) -> bytes:
         return head
     member = zlib.compressobj(wbits=31)
     return member.compress(head) + member.flush()
-
-
-def _settle(run: Run, manifest: Manifest) -> Settlement | None:
-    return None if run.table is None else run.table.settle([part.index for part in manifest.partitions])
-
-
-def _verify(run: Run, head: bytes, ordered: Sequence[Receipt]) -> tuple[str, list[int]]:
-    """Read all data once: digest the output, compare each object with its receipt, and count its rows again."""
-    whole, broken = hashlib.sha256(head), []
-    for receipt in ordered:
-        own, counter = hashlib.sha256(), RowCounter(run.job.writes.rules, compressed=gz(run))
-        for data in read_object(run.workspace, receipt.data):
-            whole.update(data)
-            own.update(data)
-            counter.add(data)
-        if own.hexdigest() != receipt.data.sha256 or not _is_whole(run.workspace, receipt.rejects):
-            broken.append(receipt.partition)
-        elif counter.rows() != receipt.counts.written:
-            raise IntegrityError(
-                f"the data of partition {receipt.partition} holds {counter.rows():,} rows, "
-                f"{receipt.counts.written:,} were written",
-                hint="nothing was published; keep the workspace and report this",
-                partition=receipt.partition,
-            )
-    return whole.hexdigest(), broken
-
-
-def _is_whole(storage: Storage, data: DataObject | None) -> bool:
-    if data is None:
-        return True
-    digest = hashlib.sha256()
-    for piece in read_object(storage, data):
-        digest.update(piece)
-    return digest.hexdigest() == data.sha256
-
-
-def read_object(storage: Storage, data: DataObject) -> Iterator[bytes]:
-    """Read an object piece by piece."""
-    if not data.bytes:
-        return
-    with storage.open(data.name) as reader:
-        for low, high in borders.pieces_of(0, data.bytes):
-            yield reader.read(low, high)
-
-
-class RowCounter:
-    """Counts rows in the bytes of an output, by borders alone."""
-
-    def __init__(self, rules: Rules, *, compressed: bool) -> None:
-        # What is written is RFC 4180, so parity tells its rows whatever the input's rules were.
-        self._rules = rules if rules.reader is None else borders.Rules(quote=rules.reader["quotechar"].encode())
-        self._compressed = compressed
-        self._member = zlib.decompressobj(wbits=31)
-        self._before = b"\n"
-        self._inside = False
-        self._rows = 0
-
-    def add(self, data: bytes) -> None:
-        """Take the next bytes."""
-        data = self._member.decompress(data) if self._compressed else data
-        for low in range(0, len(data), PIECE_BYTES):
-            piece = data[low : low + PIECE_BYTES]
-            read = borders.scan(piece, self._rules, before=self._before)
-            self._rows += (read.inside if self._inside else read.outside).rows
-            self._inside ^= read.odd
-            self._before = (self._before + piece)[-2:]
-
-    def rows(self) -> int:
-        """Return how many rows ended."""
-        return self._rows
-
-
-def _publish(run: Run, pieces: Sequence[Piece]) -> None:
-    run.workspace.put(run.name(wire.PUBLISHING), codec.encode(Publishing(run.id, run.record.output)))
-    folder, name = place_of(run.record.output)
-    run.open_storage(folder).join(name, pieces)
-
-
-def rejects_url(run: Run) -> str:
-    """Return where rejects are written."""
-    return f"{run.record.output}_Rejects"
-
-
-def _publish_rejects(run: Run, ordered: Sequence[Receipt]) -> str | None:
-    folder, name = place_of(rejects_url(run))
-    target = run.open_storage(folder)
-    objects = [receipt.rejects for receipt in ordered if receipt.rejects is not None]
-    if not objects:
-        target.delete(name)
-        return None
-    target.join(name, [Piece(url=f"{run.workspace.url}/{one.name}") for one in objects])
-    return rejects_url(run)

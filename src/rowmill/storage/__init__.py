@@ -75,8 +75,8 @@ class Storage(Protocol):
     def writer(self, name: str) -> AbstractContextManager[Writer]:
         """Write or replace an object piece by piece."""
 
-    def join(self, name: str, pieces: Sequence[Piece]) -> None:
-        """Publish the pieces as one object, whole or not at all."""
+    def joining(self, name: str, pieces: Sequence[Piece]) -> AbstractContextManager[None]:
+        """Put the pieces together as one object, out of sight; it appears whole when the `with` ends well."""
 
     def list(self, prefix: str) -> Iterator[str]:
         """Return the names under a folder, sorted."""

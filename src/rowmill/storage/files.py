@@ -99,18 +99,22 @@ class Files:
             yield part.out
             publish(part, path)
 
-    def join(self, name: str, pieces: Sequence[Piece]) -> None:
-        """Publish the pieces as one file; the kernel copies, or shares blocks where it can."""
+    @contextmanager
+    def joining(self, name: str, pieces: Sequence[Piece]) -> Iterator[None]:
+        """Put the pieces together out of sight; the kernel copies, or shares blocks where it can."""
         path = self._path(name)
         sweep(
             (entry.path for entry in entries_of(str(path.parent))), f".{shortened(path.name)}."
         )  # a half output is as large as the whole
         with unfinished(path) as part:
             for piece in pieces:
-                if piece.literal:
-                    part.out.write(piece.literal)
-                else:
+                if piece.url:
                     add_file(path_of(piece.url), part.descriptor, path)
+                else:
+                    part.out.write(piece.literal)
+            with translating(path):
+                os.fsync(part.descriptor)
+            yield
             publish(part, path)
 
     def list(self, prefix: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ import msgspec
 from rowmill.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rowmill.job import Table
 
@@ -84,8 +84,12 @@ class OpenTable(Protocol):
     def markers(self) -> dict[int, Marker]:
         """Return which partitions are staged; none once the run is settled."""
 
-    def settle(self, partitions: Sequence[int]) -> Settlement:
+    def settle(self, partitions: Sequence[int], *, confirm: Callable[[], object] = lambda: None) -> Settlement:
         """Put the staged rows of these partitions, in this order, into the table in one transaction; once.
+
+        Args:
+            partitions: All of the run, in the manifest's order.
+            confirm: Called before the transaction commits; what it raises rolls all back.
 
         Raises:
             ProcessingError: A key occurs twice and the job says `fail`, or the live table refuses a row.

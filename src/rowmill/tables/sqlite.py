@@ -23,7 +23,7 @@ from rowmill.tables.sqlite_names import folded, free_name, number, quoted, rowid
 from rowmill.tables.sqlite_stage import SqliteStage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from rowmill.job import Table
 
@@ -277,7 +277,7 @@ class Sqlite:
             db.execute(f"SELECT 1 FROM {self._live} LIMIT 1").fetchall()
         )
 
-    def settle(self, partitions: Sequence[int]) -> Settlement:
+    def settle(self, partitions: Sequence[int], *, confirm: Callable[[], object] = lambda: None) -> Settlement:
         """Put the staged rows into the table: by rename where it is new, else row by row in order."""
         with self._transaction() as db:
             db.execute(BOOKKEEPING)
@@ -301,6 +301,7 @@ class Sqlite:
                 "INSERT OR REPLACE INTO _rowmill_runs VALUES (?, ?, ?, ?)",
                 (self._run_id, self._declared.name, done.rows, done.duplicates),
             )
+            confirm()
         return done
 
     def _resolve(self, db: apsw.Connection, index: str) -> int:

@@ -49,9 +49,9 @@ class SqliteStage:
         if not values:
             return []
         with self._table.database() as db:
+            rows = self._cells(db, values)
             if not db.in_transaction:
                 db.execute("BEGIN")  # one for the whole partition: to begin and end one takes as long as 40 rows
-            rows = self._cells(db, values)
             refused: list[Refused] = []
             try:
                 db.executemany(self._insert, rows)
@@ -76,7 +76,11 @@ class SqliteStage:
         return rows
 
     def _widen(self, db: apsw.Connection, values: Sequence[Mapping[str, Any]]) -> None:
-        """Give the spool the columns of these values; the key's are there from the start, and must not be NULL."""
+        """Give the spool the columns of these values; the key's are there from the start, and must not be NULL.
+
+        The spool's transaction ends before: it must never read the user's file, and so hold a lock on it.
+        """
+        end_transaction(db)
         declared, table = self._table.declared, self._table
         fresh: dict[str, None] = {}
         for value in values:
@@ -114,9 +118,14 @@ class SqliteStage:
     def commit(self) -> int:
         """Save all rows and the marker."""
         with self._table.database() as db:
-            if db.in_transaction:
-                db.execute("COMMIT")  # of the spool, which only this process sees
+            end_transaction(db)
         return self._table.take(self._columns, partition=self._partition, attempt=self._attempt)
+
+
+def end_transaction(db: apsw.Connection) -> None:
+    """Commit what is in the spool, which only this process sees."""
+    if db.in_transaction:
+        db.execute("COMMIT")
 
 
 def _getter(names: Sequence[str]) -> Any:

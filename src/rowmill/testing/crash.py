@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from rowmill.tables import OpenTable
 
 READING = {"url", "stat", "get", "open", "list", "read", "markers", "settled", "rows", "count", "close"}
-BLOCKS = {"writer", "claim"}
+BLOCKS = {"writer", "claim", "joining"}
 CHANGES = {"os.link", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}  # audit events
 WRITING = os.O_CREAT | os.O_WRONLY | os.O_RDWR
 MEMORY = "/dev/shm"  # noqa: S108 - only its speed is wanted

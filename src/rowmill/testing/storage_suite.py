@@ -8,14 +8,15 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rowmill.errors import InputError, RowmillError, StateError
-from rowmill.storage import Piece, open_storage
+from rowmill.storage import Piece, Storage, open_storage
 from rowmill.testing.failing import failure_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
 NAMES = (
@@ -137,6 +138,25 @@ def reads_are_by_range(url: str) -> None:
         assert reader.read(len(data) + 5, len(data) + 9) == b""
 
 
+def joined(storage: Storage, name: str, pieces: Sequence[Piece]) -> None:
+    """Publish the pieces as one object."""
+    with storage.joining(name, pieces):
+        pass
+
+
+def a_joined_object_is_out_of_sight_until_its_block_ends(url: str) -> None:
+    """Inside the block the old object is there; an exception leaves it there."""
+    storage = open_storage(url)
+    storage.put("joined", b"old")
+    with storage.joining("joined", [Piece(literal=b"new")]):
+        assert storage.get("joined") == b"old"
+    assert storage.get("joined") == b"new"
+    with suppress(KeyError), storage.joining("joined", [Piece(literal=b"newer")]):
+        raise KeyError
+    assert storage.get("joined") == b"new"
+    assert list(storage.list("")) == ["joined"]
+
+
 def join_publishes_pieces_in_order(url: str) -> None:
     """Literal bytes and objects come out one after the other, empty ones too; an older object is replaced."""
     storage = open_storage(url)
@@ -145,9 +165,9 @@ def join_publishes_pieces_in_order(url: str) -> None:
     storage.put("data/empty", b"")
     storage.put("data/a's; é", b"aa")
     names = ("data/b", "data/empty", "data/a's; é")
-    storage.join("out/joined", [Piece(literal=b"head\n"), *(Piece(url=f"{storage.url}/{name}") for name in names)])
+    joined(storage, "out/joined", [Piece(literal=b"head\n"), *(Piece(url=f"{storage.url}/{name}") for name in names)])
     assert storage.get("out/joined") == b"head\n" + b"bb" * 100_000 + b"aa"
-    storage.join("out/none", [])
+    joined(storage, "out/none", [])
     assert storage.get("out/none") == b""
 
 
@@ -158,7 +178,7 @@ def a_join_that_fails_leaves_what_was(url: str) -> None:
     storage.put("piece", b"piece")
     pieces = [Piece(url=f"{storage.url}/piece"), Piece(url=f"{storage.url}/missing")]
     for name in ("old", "new"):
-        error = failure_of(lambda: storage.join(name, pieces))  # noqa: B023 - called at once
+        error = failure_of(lambda: joined(storage, name, pieces))  # noqa: B023 - called at once
         assert isinstance(error, RowmillError)
         assert error.hint
     assert storage.get("old") == b"old"
@@ -175,7 +195,7 @@ def names_are_only_names(url: str) -> None:
         with storage.open(f"names/{name}") as reader:
             assert reader.read(0, 1000) == name.encode()
     assert sorted(storage.list("names")) == sorted(f"names/{name}" for name in NAMES)
-    storage.join("joined", [Piece(url=f"{storage.url}/names/{name}") for name in NAMES])
+    joined(storage, "joined", [Piece(url=f"{storage.url}/names/{name}") for name in NAMES])
     assert storage.get("joined") == "".join(NAMES).encode()
     for name in NAMES:
         storage.move(f"names/{name}", f"moved/{name}")
@@ -189,7 +209,7 @@ def a_name_may_be_as_long_as_the_place_allows(url: str) -> None:
     for name in ("n" * 250, "行" * 83):
         storage.put(name, b"put")
         assert storage.create(name, b"") is False
-        storage.join(name, [Piece(literal=b"joined")])
+        joined(storage, name, [Piece(literal=b"joined")])
         assert storage.get(name) == b"joined"
 
 
@@ -302,6 +322,7 @@ STORAGE: tuple[Callable[[str], None], ...] = (
     a_writer_whose_block_raises_leaves_what_was,
     reads_are_by_range,
     join_publishes_pieces_in_order,
+    a_joined_object_is_out_of_sight_until_its_block_ends,
     a_join_that_fails_leaves_what_was,
     names_are_only_names,
     a_name_may_be_as_long_as_the_place_allows,
