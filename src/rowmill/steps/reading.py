@@ -82,32 +82,27 @@ def chunks(
             digest.update(hashlib.sha256(piece).digest())
         if len(piece) < high - low:
             raise changed()
-        if long is not None:
-            rest = long.end_in(piece, final=high == end)
-            if rest is None:
+        at = 0
+        while at < len(piece):
+            if long is not None:
+                rest = long.end_in(piece[at:], final=high == end)
+                if rest is None:
+                    break
+                yield Chunk(long.shown, offset, line, oversized=True)
+                at += rest
+                offset, line, long = low + at, line + long.lines, None
                 continue
-            yield Chunk(long.shown, offset, line, oversized=True)
-            offset, line, piece, long = high - len(piece) + rest, line + long.lines, piece[rest:], None
-        held += piece
-        cut = len(held) if high == end else borders.last_row_end(held, rules)
-        for data in _shares(held[:cut], rules, chunk_bytes):
-            yield from _apart(reads, Chunk(data, offset, line))
-            offset, line = offset + len(data), line + stringzilla.count(data, b"\n")
-        held = held[cut:]
-        if len(held) > reads.max_row_bytes:
-            long, held = _LongRow(held, rules), b""
+            data = held + piece[at : at + chunk_bytes]
+            at += chunk_bytes
+            cut = len(data) if high == end and at >= len(piece) else borders.last_row_end(data, rules)
+            held = data[cut:]
+            if cut:
+                yield from _apart(reads, Chunk(data[:cut], offset, line))
+                offset, line = offset + cut, line + stringzilla.count(data[:cut], b"\n")
+            if len(held) > reads.max_row_bytes:
+                long, held = _LongRow(held, rules), b""
     if expect_digest and digest.hexdigest() != expect_digest:
         raise changed()
-
-
-def _shares(data: bytes, rules: borders.Rules, chunk_bytes: int) -> Iterator[bytes]:
-    """Part whole rows into shares of about `chunk_bytes`."""
-    at = 0
-    while at < len(data):
-        end = at + chunk_bytes
-        cut = borders.last_row_end(data[at:end], rules) if end < len(data) else 0
-        yield data[at : at + cut] if cut else data[at:]
-        at = at + cut if cut else len(data)
 
 
 class _LongRow:

@@ -95,8 +95,8 @@ class SqliteStage:
                 db.execute(f"ALTER TABLE temp.spool ADD COLUMN {quoted(column)} {table.column_type(column)}")
         self._names += names
         self._columns += columns
-        marks = ", ".join("?" * len(self._columns))
-        self._insert = f"INSERT INTO temp.spool ({', '.join(map(quoted, self._columns))}) VALUES ({marks})"
+        marks = ",".join("?" * len(self._columns))
+        self._insert = f"INSERT INTO temp.spool VALUES({marks})"  # short: it is looked up for every row
 
     def _bisect(self, db: apsw.Connection, rows: Sequence[tuple[Any, ...]], at: int, refused: list[Refused]) -> None:
         """Insert rows; a half that is refused is halved again until the row is found."""
