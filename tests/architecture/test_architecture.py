@@ -25,8 +25,8 @@ MODULES = sorted((ROOT / "src").rglob("*.py"))
 PAGES = [ROOT / "README.md", ROOT / "AGENTS.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MOST_LINES, MOST_LINES_OF_FUNCTION = 400, 40
 # Longer than they should be, and by how many lines at most: each is a debt, and may only get shorter.
-LONG_MODULES = {"tables/sqlite.py": 412}
-LONG_FUNCTIONS = {"steps/merge.py:merge": 42, "steps/process.py:_work": 53}
+LONG_MODULES: dict[str, int] = {}
+LONG_FUNCTIONS: dict[str, int] = {}
 # What the architecture has another word for.
 OTHER_WORDS = re.compile(
     r"\b(sinks?|shards?|shard(ed|ing)|back-?ends?|parallelism|state store|scratch space)\b", re.IGNORECASE

@@ -16,6 +16,7 @@ MIN_ROWS = 1_000
 MAX_ROWS = 200_000
 MAX_PARTITIONS = 10_000
 MAX_PARTITION_BYTES = 64 * 1024 * 1024
+WHOLE_ROWS = 10**12  # asked for, they mean: one partition, however large
 INLINE_BELOW_ROWS = 50_000  # below it starting workers costs more than it saves
 
 
@@ -31,6 +32,18 @@ def rows_per_partition(asked: int | None, *, rows: int, workers: int) -> int:
     """
     auto = max(MIN_ROWS, min(MAX_ROWS, -(-rows // (8 * workers))))
     return max(asked or auto, -(-rows // MAX_PARTITIONS), 1)
+
+
+def partition_bytes(asked: int | None, *, size: int) -> int:
+    """Return how many bytes a partition takes at most: 64 MiB, or more where there would be too many.
+
+    Args:
+        asked: The user's number of rows, or None.
+        size: Bytes of the input.
+    """
+    if asked is not None and asked >= WHOLE_ROWS:
+        return size + 1
+    return max(MAX_PARTITION_BYTES, -(-size // MAX_PARTITIONS))
 
 
 class RejectBudget(msgspec.Struct, frozen=True):

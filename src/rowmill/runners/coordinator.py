@@ -9,14 +9,14 @@ import socket
 import threading
 import time
 import uuid
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from rowmill import wire
-from rowmill.errors import IntegrityError, StateError
+from rowmill.errors import IntegrityError, RowmillError, StateError
 from rowmill.model import codec, policy
 from rowmill.model.report import Output, Part, Report, ReportInput, Seconds, Who
 from rowmill.model.run import RunRecord
@@ -178,7 +178,8 @@ def _watched(run: Run, how: How, tracker: Tracker) -> Iterator[None]:
                 how.watch(view)
             if time.monotonic() - noted > NOTE_S:
                 noted = time.monotonic()
-                run.workspace.put(run.name(wire.PROGRESS), codec.encode(view))
+                with suppress(RowmillError):  # a view is not worth a run: the work itself tells of a full disk
+                    run.workspace.put(run.name(wire.PROGRESS), codec.encode(view))
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
@@ -271,9 +272,11 @@ def refuse_known_content(run: Run, manifest: Manifest, *, fresh: bool) -> None:
         other = run.load(name, Report)
         if other is None or (other.job, other.input.digest) != (run.record.job, manifest.input.digest):
             continue
-        if (other.input.url, other.input.version) != (run.record.input, run.record.input_version):
-            for object_name in list(run.workspace.list(run.name())):
-                run.workspace.delete(object_name)
+        same_params = {name: value for name, value in other.options.items() if name.startswith("param ")} == {
+            f"param {name}": value for name, value in run.record.params.items()
+        }
+        if same_params and (other.input.url, other.input.version) != (run.record.input, run.record.input_version):
+            start_anew(run)
             raise StateError(
                 f"run {other.run_id} did the same content on {other.end}, from {other.input.url}",
                 hint="nothing was written; give --fresh to do it again",

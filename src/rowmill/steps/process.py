@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from rowmill import wire
 from rowmill.errors import InputError, RowmillError
@@ -26,21 +27,17 @@ from rowmill.steps.source import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from rowmill.formats import Format
+    from rowmill.model.counts import Counts
     from rowmill.model.manifest import Manifest, Partition
     from rowmill.steps import Run
     from rowmill.steps.preparing import Prepared
+    from rowmill.steps.results import Progress
 
 OVERSIZED = "longer than max_row_bytes"
 TELL_ROWS = 2_000
-
-
-class Progress(NamedTuple):
-    """What a worker tells while it works: rows and rejects since it last told."""
-
-    rows: int
-    rejected: int
 
 
 def process(
@@ -101,40 +98,24 @@ def _work(
     source = source_of(run, manifest)
     stage = None if run.table is None or run.table.settled() is not None else run.table.stage(partition.index, attempt)
     results = Results(run, stage, rows=manifest.rows)
-    with ExitStack() as opened:
-        reader = opened.enter_context(source.open())
-        name = wire.data_name(run.id, partition.index, attempt)
-        data = opened.enter_context(data_writer(run.workspace, name, compress=gz(run)))
-
-        def read() -> Iterator[Chunk]:
-            return chunks(
-                source.reads,
-                reader,
-                partition.start,
-                partition.end,
-                first_line=partition.first_line,
-                expect_digest=partition.digest,
-            )
-
-        call = _caller(run, manifest, source.reads, read, prepared, opened)
-        ordinal, told, rejected = partition.first_ordinal, partition.first_ordinal, 0
-        for chunk in read():
-            decoded = _decoded(source.reads, manifest.columns, chunk, ordinal)
-            batch = batch_of(source.reads, chunk, decoded, ordinal)
-            data.write(results.take(batch, call(batch), decoded, chunk, source.reads, ordinal))
-            ordinal += len(decoded.rows) + len(decoded.malformed)
-            if ordinal - told >= TELL_ROWS:
-                tell(Progress(ordinal - told, len(results.rejects) - rejected))
-                told, rejected = ordinal, len(results.rejects)
-        tell(Progress(ordinal - told, len(results.rejects) - rejected))
-    counts = results.counts
-    if counts.read != partition.rows:
-        raise InputError(
-            f"{counts.read:,} rows were read where split counted {partition.rows:,}: the quotes mislead",
-            hint="declare Csv(quoting='lenient') or quoting='none'",
-            line_no=partition.first_line,
+    name = wire.data_name(run.id, partition.index, attempt)
+    with source.open() as reader, data_writer(run.workspace, name, compress=gz(run)) as data:
+        read = partial(
+            chunks,
+            source.reads,
+            reader,
+            partition.start,
+            partition.end,
+            first_line=partition.first_line,
+            expect_digest=partition.digest,
         )
-    rules.conserve(partition.rows, counts, where=f"partition {partition.index}")
+        with _calling(run, manifest, source.reads, read, prepared) as call:
+            for made in _outcomes(source.reads, manifest.columns, read(), partition.first_ordinal, call):
+                data.write(results.take(*made))
+                results.tell(tell, at_least=TELL_ROWS)
+        results.tell(tell, at_least=0)
+    counts = results.counts
+    _same_rows(partition, counts)
     table_rows = counts.written if run.table is not None else None
     if stage is not None:
         table_rows = stage.commit()
@@ -153,23 +134,44 @@ def _work(
     )
 
 
+def _outcomes(
+    reads: Format,
+    columns: tuple[str, ...] | None,
+    read: Iterator[Chunk],
+    ordinal: int,
+    call: Callable[[Batch], list[Any]],
+) -> Iterator[tuple[Batch, list[Any], Decoded, Chunk, Format, int]]:
+    """Decode chunk after chunk and call the function; give what `Results.take` takes."""
+    for chunk in read:
+        decoded = _decoded(reads, columns, chunk, ordinal)
+        batch = batch_of(reads, chunk, decoded, ordinal)
+        yield batch, call(batch), decoded, chunk, reads, ordinal
+        ordinal += len(decoded.rows) + len(decoded.malformed)
+
+
+def _same_rows(partition: Partition, counts: Counts) -> None:
+    """Check the first law: as many rows as split counted, and one outcome for each."""
+    if counts.read != partition.rows:
+        raise InputError(
+            f"{counts.read:,} rows were read where split counted {partition.rows:,}: the quotes mislead",
+            hint="declare Csv(quoting='lenient') or quoting='none'",
+            line_no=partition.first_line,
+        )
+    rules.conserve(partition.rows, counts, where=f"partition {partition.index}")
+
+
 def gz(run: Run) -> bool:
     """Whether the output is compressed."""
     return run.record.output.endswith(".gz")
 
 
-def _caller(
-    run: Run,
-    manifest: Manifest,
-    reads: Format,
-    read: Callable[[], Iterator[Chunk]],
-    prepared: Prepared,
-    opened: ExitStack,
-) -> Callable[[Batch], list[Any]]:
+def _calling(
+    run: Run, manifest: Manifest, reads: Format, read: Callable[[], Iterator[Chunk]], prepared: Prepared
+) -> AbstractContextManager[Callable[[Batch], list[Any]]]:
     """Return what gives the outcomes of rows: the function, or the program's output."""
     if run.job.kind == PROGRAM and isinstance(run.job.function, Exec):
-        return opened.enter_context(outcomes_of(run.job.function, run.job.writes, reads, manifest.columns, read))
-    return Caller(run, digest=manifest.input.digest, columns=manifest.columns, prepared=prepared)
+        return outcomes_of(run.job.function, run.job.writes, reads, manifest.columns, read)
+    return nullcontext(Caller(run, digest=manifest.input.digest, columns=manifest.columns, prepared=prepared))
 
 
 def _decoded(reads: Format, columns: tuple[str, ...] | None, chunk: Chunk, ordinal: int) -> Decoded:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Context as Arithmetic
 from decimal import Decimal, Inexact, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rowmill.errors import InputError, ProcessingError
 from rowmill.job import Skip
@@ -16,7 +16,7 @@ from rowmill.steps.outcome import Rejected
 from rowmill.steps.reading import Chunk, places
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rowmill.formats import Decoded, Format
     from rowmill.steps import Run
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from rowmill.tables import Stage
 
 EXACT = Arithmetic(prec=1000, traps=[InvalidOperation, Inexact])  # a sum that would be rounded is an error
+
+
+class Progress(NamedTuple):
+    """What a worker tells while it works: rows and rejects since it last told."""
+
+    rows: int
+    rejected: int
 
 
 class Results:
@@ -35,6 +42,7 @@ class Results:
         self._budget = policy.parse_budget(run.record.rejects).allowed(rows)
         self._filtered: dict[str, int] = {}
         self._read = self._written = 0
+        self._told = (0, 0)  # rows and rejects
         self.columns: tuple[str, ...] | None = None
         self.rejects: list[Reject] = []
         self.totals = Totals(run.job.totals)
@@ -43,6 +51,13 @@ class Results:
     def counts(self) -> Counts:
         """The rows' outcomes, counted."""
         return Counts(self._read, self._written, dict(sorted(self._filtered.items())), len(self.rejects))
+
+    def tell(self, tell: Callable[[Progress], None], *, at_least: int) -> None:
+        """Tell what came since the last time, if it is so many rows."""
+        rows, rejected = self._told
+        if self._read - rows >= at_least:
+            tell(Progress(self._read - rows, len(self.rejects) - rejected))
+            self._told = (self._read, len(self.rejects))
 
     def take(
         self, batch: Batch, outcomes: list[Any], decoded: Decoded, chunk: Chunk, reads: Format, ordinal: int

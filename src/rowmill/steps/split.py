@@ -107,7 +107,8 @@ def survey(run: Run, source: Source) -> Manifest:
         extent = Extent(source.reads, reader, head.end, source.bytes)
         body = read_body(extent, workers=run.record.workers)
         size = policy.rows_per_partition(run.record.rows_per_partition, rows=body.rows, workers=run.record.workers)
-        partitions = share(extent, body, size)
+        most_bytes = policy.partition_bytes(run.record.rows_per_partition, size=source.bytes)
+        partitions = share(extent, body, size, most_bytes)
     blocks = BLOCK_BYTES // PIECE_BYTES
     digest = identity.input_digest(
         identity.block_digest(body.digests[at : at + blocks]) for at in range(0, len(body.digests), blocks)
@@ -194,11 +195,14 @@ def _pieces(extent: Extent, start: int, end: int) -> Iterator[tuple[int, int]]:
     return borders.pieces_of(start, end, extent.piece_bytes)
 
 
-def share(extent: Extent, body: Body, rows_per_partition: int) -> tuple[Partition, ...]:
+def share(
+    extent: Extent, body: Body, rows_per_partition: int, most_bytes: int = policy.MAX_PARTITION_BYTES
+) -> tuple[Partition, ...]:
     """Cut the input between rows; blank lines alone make one partition without rows, and no bytes make none."""
     if extent.start == extent.end:
         return ()
-    found = _cuts(extent, body, rows_per_partition) if body.marks else _cuts_in_sequence(extent, rows_per_partition)
+    ends = _cuts if body.marks else _cuts_in_sequence
+    found = ends(extent, body, rows_per_partition, most_bytes)
     first = Cut(0, extent.reader.read(0, extent.start).count(b"\n"), extent.start)
     cuts = [first, *(cut for cut in found if cut.row < body.rows), Cut(body.rows, 0, extent.end)]
     return tuple(
@@ -215,9 +219,8 @@ def share(extent: Extent, body: Body, rows_per_partition: int) -> tuple[Partitio
     )
 
 
-def _cuts(extent: Extent, body: Body, rows_per_partition: int) -> list[Cut]:
+def _cuts(extent: Extent, body: Body, rows_per_partition: int, most_bytes: int) -> list[Cut]:
     """Return where partitions end, from what is known of pieces: one is read for each."""
-    most_bytes = max(policy.MAX_PARTITION_BYTES, -(-extent.end // policy.MAX_PARTITIONS))
     rows_before = [mark.rows for mark in body.marks]
     ends = plan(rows_before, body.rows, rows_per_partition, most_bytes // extent.piece_bytes - 1)
     return [_locate(extent, body.marks, row) for row in ends if row < body.rows]
@@ -284,11 +287,11 @@ def rows_in_sequence(extent: Extent) -> Iterator[Cut]:
         yield Cut(row, line, extent.end)
 
 
-def _cuts_in_sequence(extent: Extent, rows_per_partition: int) -> Iterator[Cut]:
+def _cuts_in_sequence(extent: Extent, _: Body, rows_per_partition: int, most_bytes: int) -> Iterator[Cut]:
     """Give where partitions end by reading the input a second time."""
     row, offset = 0, extent.start
     for cut in rows_in_sequence(extent):
-        if cut.row - row == rows_per_partition or cut.offset - offset >= policy.MAX_PARTITION_BYTES:
+        if cut.row - row == rows_per_partition or cut.offset - offset >= most_bytes:
             row, offset = cut.row, cut.offset
             yield cut
 

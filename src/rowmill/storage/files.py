@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import shutil
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 COPY_BYTES = 1024 * 1024
+PATIENCE, PAUSE_S = 5, 0.05  # for a claim: whoever only looks whether it is held lets go at once
 
 
 class Files:
@@ -154,7 +156,7 @@ class Files:
             make_folder(path.parent)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            if not held(descriptor, path):
+            if not any(held(descriptor, path) or time.sleep(PAUSE_S) for _ in range(PATIENCE)):  # type: ignore[func-returns-value]
                 holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "another process"
                 raise StateError(
                     f"the run is under way in {holder}", hint="wait for it; `rowmill status` shows how far it is"

@@ -1,7 +1,5 @@
 """A partition's rows on their way into SQLite: a temporary table, and the rows that it refuses."""
 
-# ruff: noqa: S608 - names are quoted, values are bound
-
 from __future__ import annotations
 
 from operator import itemgetter

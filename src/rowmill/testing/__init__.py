@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rowmill.testing import crash, suites
 from rowmill.testing.oracle import Expected, Refusal, expected, oracle
 
-__all__ = ["Expected", "Refusal", "expected", "oracle"]
+__all__ = ["Expected", "Refusal", "crash", "expected", "oracle", "suites"]
