@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from rowmill import settings, wire
 from rowmill.errors import ConfigurationError, StateError
-from rowmill.model import orders
 from rowmill.model.manifest import Manifest
 from rowmill.runners import coordinator, loading, standing
 from rowmill.runners.coordinator import How
@@ -18,8 +16,7 @@ from rowmill.runners.starting import NO_TABLE, Asked, absolute, start
 from rowmill.steps import Run
 from rowmill.steps import merge as merging
 from rowmill.steps import split as splitting
-from rowmill.steps import verify as verifying
-from rowmill.steps.preparing import preparing
+from rowmill.steps.function.preparing import preparing
 from rowmill.steps.process import process as process_partition
 from rowmill.steps.source import spool
 from rowmill.storage import open_storage, place_of
@@ -116,7 +113,9 @@ def plan(
     """
     if input == "-":
         raise ConfigurationError("standard input cannot be planned", hint="save it to a file first")
-    with tempfile.TemporaryDirectory(prefix="rowmill-plan-") as folder:
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="rowmill-plan-") as folder:
         chosen = {
             "table": NO_TABLE,
             "workspace": folder,
@@ -260,7 +259,9 @@ def verify(
     if data is None:
         raise StateError(f"there is no run {run_id} in {place.url}", hint="`rowmill runs` lists them")
     made = open_run(place, run_id, job_ref=job) if needs_job else None
-    return verifying.verify(place, run_id, made, digests=digests or not needs_job, table=table, replay=replay)
+    from rowmill.steps.verify import verify as checked
+
+    return checked(place, run_id, made, digests=digests or not needs_job, table=table, replay=replay)
 
 
 def clean(
@@ -299,6 +300,8 @@ def generate(rows: int, file: str, *, seed: int = 0, overwrite: bool = False) ->
         ConfigurationError: The number of rows is none, or the place cannot be written.
         StateError: There is such a file, and it is not to be replaced.
     """
+    from rowmill.model import orders
+
     if not 0 <= rows <= orders.MAX_ROWS:
         raise ConfigurationError(f"{rows:,} rows", hint=f"give a number from 0 to {orders.MAX_ROWS:,}")
     url = absolute(file)

@@ -295,12 +295,12 @@ def test_a_program_that_fails_or_miscounts_ends_the_run(tmp_path, script, kind):
 
 
 def test_totals_are_exact_decimals_by_outcome(tmp_path):
-    (tmp_path / "in.csv").write_text("id,amount\na,0.10\nb,0.20\nc,1e3\nd,x\n")
+    (tmp_path / "in.csv").write_text("id,amount\na,0.10\nb,0.20\nc,1e3\nd,x\ne,NaN\n")
     job = Job("money", totals=["amount"], rejects="2")
     job.process(lambda row: Skip("c") if row["id"] == "c" else row)
     report = run_inline(job, tmp_path)
     assert report.totals["amount"] == {"read": "1000.30", "written": "0.30", "filtered": "1000", "rejected": "0"}
-    assert report.counts.rejected == 1
+    assert report.counts.rejected == 2
 
 
 def test_public_names_are_those_of_all():

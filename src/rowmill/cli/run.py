@@ -12,8 +12,6 @@ from rowmill.cli import layout, planning, progress, telling
 if TYPE_CHECKING:
     from rowmill.model.report import Report
 
-ONE_PARTITION = "1000000000000"  # more rows than any input has
-
 
 @declared.command(
     "rowmill run orders.py sales.csv",
@@ -81,4 +79,6 @@ def sequentially(given: str, chosen: dict[str, Any]) -> dict[str, Any]:
             raise click.UsageError(f"--sequential is inline and one partition: leave out --{name.replace('_', '-')}")
     if given != "-" and chosen["output"] is None:
         chosen = {**chosen, "output": f"{given}_Single_Output"}
-    return {**chosen, "workers": 1, "on": "inline", "rows_per_partition": ONE_PARTITION}
+    from rowmill.model.policy import WHOLE_ROWS
+
+    return {**chosen, "workers": 1, "on": "inline", "rows_per_partition": str(WHOLE_ROWS)}

@@ -98,16 +98,20 @@ def scan(piece: bytes, rules: Rules, *, before: bytes, skip: int = 0) -> Piece:
     """
     lines = stringzilla.count(piece, LF)
     body = piece[skip:] if skip else piece
+    body_lines = stringzilla.count(body, LF) if skip else lines
     if not rules.quote or stringzilla.find(body, rules.quote) < 0:
-        return Piece(False, lines, _state(body, before, rules), State(0, False))
+        return Piece(False, lines, _state(body, before, rules, body_lines), State(0, False))
     if _is_smooth(body, before):
-        return _scan_smooth(body, rules.quote, lines, stringzilla.count(body, LF) if skip else lines)
+        return _scan_smooth(body, rules.quote, lines, body_lines)
     segments = body.split(rules.quote)
     odd = len(segments) % 2 == 0
     # Quoted stretches become one quote each, so that a carriage return or line feed keeps its true neighbours.
     outside = rules.quote.join(segments[::2]) + (rules.quote if odd else b"")
     inside = rules.quote + rules.quote.join(segments[1::2]) + (b"" if odd else rules.quote)
-    return Piece(odd, lines, _state(outside, before, rules), _state(inside, b"", rules))
+    states = (
+        _state(text, lead, rules, stringzilla.count(text, LF)) for text, lead in ((outside, before), (inside, b""))
+    )
+    return Piece(odd, lines, *states)
 
 
 def _scan_smooth(body: bytes, quote: bytes, lines: int, body_lines: int) -> Piece:
@@ -127,9 +131,9 @@ def _is_smooth(body: bytes, before: bytes) -> bool:
     return not _lone_cr(body, before)
 
 
-def _state(text: bytes, before: bytes, rules: Rules) -> State:
+def _state(text: bytes, before: bytes, rules: Rules, lines: int) -> State:
     blank = 0 if rules.blank_rows else _blank_lines(text, before)
-    return State(stringzilla.count(text, LF) - blank, not rules.lone_cr and _lone_cr(text, before))
+    return State(lines - blank, not rules.lone_cr and _lone_cr(text, before))
 
 
 def _blank_lines(text: bytes, before: bytes) -> int:
@@ -143,7 +147,7 @@ def _blank_lines(text: bytes, before: bytes) -> int:
     while at >= 0:
         count += 1
         at = text.find(b"\n\n", at + 1)
-    if stringzilla.find(text, CR) >= 0:
+    if CR in text:
         at = text.find(b"\n\r\n")
         while at >= 0:
             count += 1
@@ -155,8 +159,10 @@ def _lone_cr(text: bytes, before: bytes) -> bool:
     """Whether a carriage return is followed by anything but a line feed; one at the end is left to the next piece."""
     if before.endswith(CR) and text[:1] not in (LF, b""):
         return True
+    if CR not in text:
+        return False
     returns: int = stringzilla.count(text, CR)
-    pairs: int = stringzilla.count(text, CRLF) if returns else 0
+    pairs: int = stringzilla.count(text, CRLF)
     return returns - text.endswith(CR) != pairs
 
 
@@ -213,8 +219,8 @@ def row_ends(data: bytes, rules: Rules, *, inside: bool = False, before: bytes =
                 found = segment.find(LF, found + 1)
         at += len(segment) + 1
         inside = not inside
-    if not rules.blank_rows:
-        context = before[-2:]  # decides about the first lines only
+    context = before[-2:]  # decides about the first lines only
+    if not rules.blank_rows and any(stringzilla.find(context + data, blank) >= 0 for blank in BLANK):
         ends = [end for end in ends if not (context + data[:end] if end < 3 else data[end - 3 : end]).endswith(BLANK)]  # noqa: PLR2004
     # The loop toggles once more after the last segment: `inside` means that it ended outside quotes.
     if final and inside and data and has_tail((before + data)[-2:], rules):

@@ -7,7 +7,7 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rowmill.steps.preparing import preparing
+from rowmill.steps.function.preparing import preparing
 from rowmill.steps.process import process
 
 if TYPE_CHECKING:

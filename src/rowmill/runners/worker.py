@@ -23,14 +23,14 @@ from rowmill.errors import RowmillError
 from rowmill.model.manifest import Manifest
 from rowmill.runners.inline import few_collections
 from rowmill.runners.opening import open_run
-from rowmill.steps.outcome import place_of
-from rowmill.steps.preparing import preparing
+from rowmill.steps.function.outcome import place_of
+from rowmill.steps.function.preparing import preparing
 from rowmill.steps.process import process
 from rowmill.storage import open_storage
 
 if TYPE_CHECKING:
     from rowmill.steps import Run
-    from rowmill.steps.preparing import Prepared
+    from rowmill.steps.function.preparing import Prepared
     from rowmill.steps.results import Progress
 
 

@@ -18,9 +18,8 @@ from rowmill.job import PROGRAM, Exec
 from rowmill.model import codec
 from rowmill.model import counts as rules
 from rowmill.model.receipt import DataObject, Receipt, Reject
-from rowmill.steps.calling import Batch, Caller
 from rowmill.steps.data import data_writer
-from rowmill.steps.program import outcomes_of
+from rowmill.steps.function.calling import Batch, Caller
 from rowmill.steps.reading import Chunk, chunks, place_in, places
 from rowmill.steps.results import Results
 from rowmill.steps.source import source_of
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from rowmill.model.counts import Counts
     from rowmill.model.manifest import Manifest, Partition
     from rowmill.steps import Run
-    from rowmill.steps.preparing import Prepared
+    from rowmill.steps.function.preparing import Prepared
     from rowmill.steps.results import Progress
 
 OVERSIZED = "longer than max_row_bytes"
@@ -97,7 +96,7 @@ def _work(
 ) -> Receipt:
     source = source_of(run, manifest)
     stage = None if run.table is None or run.table.settled() is not None else run.table.stage(partition.index, attempt)
-    results = Results(run, stage, rows=manifest.rows)
+    results = Results(run, stage, rows=manifest.rows, first=partition.first_ordinal)
     name = wire.data_name(run.id, partition.index, attempt)
     with source.open() as reader, data_writer(run.workspace, name, compress=gz(run)) as data:
         read = partial(
@@ -170,6 +169,8 @@ def _calling(
 ) -> AbstractContextManager[Callable[[Batch], list[Any]]]:
     """Return what gives the outcomes of rows: the function, or the program's output."""
     if run.job.kind == PROGRAM and isinstance(run.job.function, Exec):
+        from rowmill.steps.function.program import outcomes_of  # noqa: PLC0415 - few jobs need what it imports
+
         return outcomes_of(run.job.function, run.job.writes, reads, manifest.columns, read)
     return nullcontext(Caller(run, digest=manifest.input.digest, columns=manifest.columns, prepared=prepared))
 

@@ -6,13 +6,13 @@ from decimal import Context as Arithmetic
 from decimal import Decimal, Inexact, InvalidOperation
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rowmill.errors import InputError, ProcessingError
+from rowmill.errors import InputError, IntegrityError, ProcessingError
 from rowmill.job import Skip
 from rowmill.model import policy
 from rowmill.model.counts import Counts
 from rowmill.model.receipt import Reject
-from rowmill.steps.converting import plain
-from rowmill.steps.outcome import Rejected
+from rowmill.steps.function.converting import plain
+from rowmill.steps.function.outcome import Rejected
 from rowmill.steps.reading import Chunk, places
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rowmill.formats import Decoded, Format
     from rowmill.steps import Run
-    from rowmill.steps.calling import Batch
+    from rowmill.steps.function.calling import Batch
     from rowmill.tables import Stage
 
 EXACT = Arithmetic(prec=1000, traps=[InvalidOperation, Inexact])  # a sum that would be rounded is an error
@@ -36,11 +36,12 @@ class Progress(NamedTuple):
 class Results:
     """What became of a partition's rows so far."""
 
-    def __init__(self, run: Run, stage: Stage | None, *, rows: int) -> None:
+    def __init__(self, run: Run, stage: Stage | None, *, rows: int, first: int) -> None:
         self._writes = run.job.writes
         self._stage = stage
         self._budget = policy.parse_budget(run.record.rejects).allowed(rows)
         self._filtered: dict[str, int] = {}
+        self._first = first
         self._read = self._written = 0
         self._told = (0, 0)  # rows and rejects
         self.columns: tuple[str, ...] | None = None
@@ -62,7 +63,13 @@ class Results:
     def take(
         self, batch: Batch, outcomes: list[Any], decoded: Decoded, chunk: Chunk, reads: Format, ordinal: int
     ) -> bytes:
-        """Sort a chunk's outcomes, save the values in the table, and return them as the output's bytes."""
+        """Sort a chunk's outcomes, save the values in the table, and return them as the output's bytes.
+
+        Raises:
+            IntegrityError: The chunk does not follow the one before it: the second law would be broken.
+        """
+        if ordinal != self._first + self._read:
+            raise IntegrityError(f"row {ordinal + 1:,} came where row {self._first + self._read + 1:,} is due")
         self._read += len(batch.rows) + len(decoded.malformed)
         refused = dict(decoded.malformed)
         values: Sequence[Any] = outcomes
@@ -124,15 +131,14 @@ class Results:
     def _saved(
         self, values: Sequence[Any], at: Sequence[int], refused: dict[int, str], first: int, batch: Batch
     ) -> tuple[Sequence[Any], Sequence[int]]:
-        for ordinal, value in zip(at, values, strict=True):
-            if not isinstance(value, dict):
-                raise ProcessingError(
-                    f"a result is a {type(value).__name__}, and a table takes columns by name",
-                    hint="return a dict, or declare no table",
-                    ordinal=ordinal,
-                    line_no=batch.line_of(ordinal),
-                )
-            break
+        odd = next((place for place, value in enumerate(values) if type(value) is not dict), None)
+        if odd is not None:
+            raise ProcessingError(
+                f"a result is a {type(values[odd]).__name__}, and a table takes columns by name",
+                hint="return a dict, or declare no table",
+                ordinal=at[odd],
+                line_no=batch.line_of(at[odd]),
+            )
         assert self._stage is not None  # noqa: S101 - the caller asked
         bad = {one.place: one.reason for one in self._stage.add(values)}
         if not bad:
@@ -186,6 +192,8 @@ class Totals:
             if isinstance(error, InvalidOperation):
                 return "a column with a declared total holds no number"
             raise ProcessingError(f"Job(totals=…) names a column that rows do not have: {error}") from None
+        if not all(number.is_finite() for number in numbers.values()):
+            return "a column with a declared total holds no number"
         for column, number in numbers.items():
             self._sums[column][kind] = EXACT.add(self._sums[column][kind], number)
         return None

@@ -18,9 +18,9 @@ from rowmill.model import identity
 from rowmill.model.identity import BLOCK_BYTES, PIECE_BYTES
 from rowmill.model.manifest import Manifest, tiles
 from rowmill.model.verification import Check, Verification
-from rowmill.steps import naive
-from rowmill.steps.comparing import DAMAGE, holds, replayed, settled_rows
-from rowmill.steps.finished import (
+from rowmill.steps.proof import naive
+from rowmill.steps.proof.comparing import DAMAGE, holds, replayed, settled_rows
+from rowmill.steps.proof.finished import (
     Finished,
     finished,
     input_bytes,
@@ -31,7 +31,7 @@ from rowmill.steps.finished import (
     reject_of,
     resized,
 )
-from rowmill.steps.winners import Winners, same, same_text
+from rowmill.steps.proof.winners import Winners, same, same_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,12 +9,12 @@ from rowmill.job import Skip
 from rowmill.model import identity
 from rowmill.model.counts import Counts
 from rowmill.model.identity import BLOCK_BYTES, PIECE_BYTES
-from rowmill.steps import naive
-from rowmill.steps.finished import read, resized
-from rowmill.steps.outcome import Rejected
-from rowmill.steps.replay import Outcome, oracle
+from rowmill.steps.function.outcome import Rejected
+from rowmill.steps.proof import naive
+from rowmill.steps.proof.finished import read, resized
+from rowmill.steps.proof.replay import Outcome, oracle
+from rowmill.steps.proof.winners import columns_of
 from rowmill.steps.source import decoded, in_utf8
-from rowmill.steps.winners import columns_of
 from rowmill.storage import open_storage, place_of
 from rowmill.storage.files import path_of
 

@@ -9,19 +9,19 @@ from rowmill.errors import InputError, IntegrityError, ProcessingError, RowmillE
 from rowmill.job import Skip
 from rowmill.model.counts import Counts
 from rowmill.model.verification import Check
-from rowmill.steps import naive
-from rowmill.steps.finished import inflated, input_bytes, output_bytes, reject_lines, reject_of
-from rowmill.steps.outcome import Rejected
-from rowmill.steps.replay import oracle
-from rowmill.steps.winners import Winners, same
+from rowmill.steps.function.outcome import Rejected
+from rowmill.steps.proof import naive
+from rowmill.steps.proof.finished import inflated, input_bytes, output_bytes, reject_lines, reject_of
+from rowmill.steps.proof.replay import oracle
+from rowmill.steps.proof.winners import Winners, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from rowmill.model.receipt import Reject
     from rowmill.steps import Run
-    from rowmill.steps.finished import Finished
-    from rowmill.steps.replay import Outcome
+    from rowmill.steps.proof.finished import Finished
+    from rowmill.steps.proof.replay import Outcome
     from rowmill.tables import OpenTable
 
 DAMAGE = (IntegrityError, InputError, ProcessingError)  # any other error means that the question was not answered

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rowmill.formats import Format
     from rowmill.job import Exec
-    from rowmill.steps.calling import Batch
+    from rowmill.steps.function.calling import Batch
 
 TRY_AGAIN = 75
 

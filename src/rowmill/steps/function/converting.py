@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_origin
 import msgspec
 
 from rowmill.errors import ConfigurationError
-from rowmill.steps.outcome import Rejected
+from rowmill.steps.function.outcome import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,10 +13,10 @@ from rowmill.errors import ConfigurationError, TransientError
 from rowmill.formats.jsonl import Jsonl
 from rowmill.job import CHUNK, Context, Reject, Skip
 from rowmill.model import identity
-from rowmill.steps import naive
-from rowmill.steps.converting import converter, plain
-from rowmill.steps.outcome import Rejected, masked
-from rowmill.steps.preparing import preparing
+from rowmill.steps.function.converting import converter, plain
+from rowmill.steps.function.outcome import Rejected, masked
+from rowmill.steps.function.preparing import preparing
+from rowmill.steps.proof import naive
 from rowmill.steps.source import in_utf8
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rowmill.job import Job
-    from rowmill.steps.naive import Given
+    from rowmill.steps.proof.naive import Given
 
 
 class Outcome(NamedTuple):
@@ -117,7 +117,9 @@ def _totalled(job: Job, row: Any, answer: Any) -> Any:
     if isinstance(answer, (Skip, Rejected)):
         return answer
     try:
-        [Decimal(str(row[column]).strip() or "0") for column in job.totals]
+        numbers = [Decimal(str(row[column]).strip() or "0") for column in job.totals]
     except InvalidOperation:
-        return Rejected("a column with a declared total holds no number")
-    return answer
+        numbers = [Decimal("NaN")]
+    if all(number.is_finite() for number in numbers):
+        return answer
+    return Rejected("a column with a declared total holds no number")

@@ -13,14 +13,14 @@ import uuid_utils
 from rowmill.errors import ConfigurationError, ProcessingError, TransientError
 from rowmill.job import CHUNK, Context, Reject
 from rowmill.model import identity, policy
-from rowmill.steps.converting import converter, plain
-from rowmill.steps.outcome import Rejected, masked, place_of
+from rowmill.steps.function.converting import converter, plain
+from rowmill.steps.function.outcome import Rejected, masked, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rowmill.steps import Run
-    from rowmill.steps.preparing import Prepared
+    from rowmill.steps.function.preparing import Prepared
 
 
 class Batch(NamedTuple):

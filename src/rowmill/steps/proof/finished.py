@@ -16,7 +16,7 @@ from rowmill.model.manifest import Manifest
 from rowmill.model.receipt import Receipt, Reject
 from rowmill.model.report import Report
 from rowmill.model.run import RunRecord
-from rowmill.steps import naive
+from rowmill.steps.proof import naive
 from rowmill.steps.source import decoded, gunzipped, in_utf8
 from rowmill.storage import Storage, open_storage, place_of
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rowmill.errors import ProcessingError
-from rowmill.steps.outcome import place_of
+from rowmill.steps.function.outcome import place_of
 
 if TYPE_CHECKING:
     import asyncio

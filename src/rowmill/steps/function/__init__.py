@@ -1,0 +1,1 @@
+"""The user's function: set up, given rows, called, and what it answers."""

@@ -1,0 +1,1 @@
+"""What verify stands on: the oracle, a plain sequential loop without the engine, and what a finished run left."""
