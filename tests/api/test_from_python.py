@@ -330,3 +330,28 @@ def test_what_follows_the_set_ups_yield_runs_in_every_worker_before_the_run_ends
         f"{tmp_path}/job.py", str(tmp_path / "in.csv"), workspace=str(tmp_path / "w"), on="processes", workers=2
     )
     assert len(list(tmp_path.glob("ended-*"))) == 2
+
+
+def test_what_nobody_foresaw_in_a_worker_does_not_show_a_row(tmp_path):
+    csv_of(tmp_path / "in.csv", 2000)
+    (tmp_path / "job.py").write_text(
+        textwrap.dedent(
+            """
+            from rowmill import Job
+            class Odd(dict):
+                def keys(self):
+                    raise RuntimeError("k7 is shown")
+                __iter__ = __len__ = __getitem__ = lambda self, *_: self.keys()
+            job = Job("odd", rows_per_partition=1000)
+            @job.process
+            def odd(row):
+                return Odd(row)
+            """
+        )
+    )
+    with pytest.raises(rowmill.RowmillError) as error:
+        rowmill.run(
+            f"{tmp_path}/job.py", str(tmp_path / "in.csv"), workspace=str(tmp_path / "w"), on="processes", workers=2
+        )
+    assert "RuntimeError" in error.value.message
+    assert "k7" not in str(error.value.as_dict())

@@ -23,7 +23,7 @@ from rowmill.errors import RowmillError
 from rowmill.model.manifest import Manifest
 from rowmill.runners.inline import few_collections
 from rowmill.runners.opening import open_run
-from rowmill.steps.function.outcome import place_of
+from rowmill.steps.function.outcome import own_line_of
 from rowmill.steps.function.preparing import preparing
 from rowmill.steps.process import process
 from rowmill.storage import open_storage
@@ -52,7 +52,8 @@ def main() -> None:
     except RowmillError as error:
         tell(failed=error.as_dict())
     except Exception as error:  # noqa: BLE001 - it is told, and becomes exit 1
-        told = RowmillError(f"{type(error).__name__}: {error} ({place_of(error)})", hint="this is a bug: report it")
+        # Its text is left out: nobody knows whether it shows a row.
+        told = RowmillError(f"{type(error).__name__} ({own_line_of(error)})", hint="this is a bug: report it")
         tell(failed=told.as_dict())
 
 

@@ -11,6 +11,8 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from rowmill import wire
 from rowmill.errors import InputError, RowmillError
 from rowmill.formats import Decoded
@@ -56,7 +58,7 @@ def process(
         partition: Which one.
         attempt: A name that no other try has.
         prepared: What this worker keeps from partition to partition.
-        tell: Called at every chunk's end; it raises `Stopped` to stop there.
+        tell: Called at the end of a chunk after every so many rows, and at the partition's end.
 
     Raises:
         InputError: The input changed, breaks the declared rules, or a reject is one too many.
@@ -72,17 +74,12 @@ def process(
         receipt = _work(run, manifest, partition, attempt=attempt, prepared=prepared, tell=tell)
     except RowmillError as error:
         raise error.at(run_id=run.id, partition=partition.index) from error.__cause__
-    receipt = _with_seconds(receipt, time.monotonic() - started)
+    receipt = msgspec.structs.replace(receipt, seconds=round(time.monotonic() - started, 3))
     if not run.workspace.create(name, codec.encode(receipt)):
         done = run.load(name, Receipt)
         if done is not None:
             return done
     return receipt
-
-
-def _with_seconds(receipt: Receipt, seconds: float) -> Receipt:
-    fields = {field: getattr(receipt, field) for field in receipt.__struct_fields__}
-    return Receipt(**{**fields, "seconds": round(seconds, 3)})
 
 
 def _work(

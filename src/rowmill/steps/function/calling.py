@@ -14,7 +14,7 @@ from rowmill.errors import ConfigurationError, ProcessingError, TransientError
 from rowmill.job import CHUNK, Context, Reject
 from rowmill.model import identity, policy
 from rowmill.steps.function.converting import converter, plain
-from rowmill.steps.function.outcome import Rejected, masked, place_of
+from rowmill.steps.function.outcome import Rejected, masked, own_line_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -128,7 +128,7 @@ class Caller:
         if self._job.on_error == "reject":
             return Rejected(told)
         raise ProcessingError(
-            f"the function failed with {told} ({place_of(error)})",
+            f"the function failed with {told} ({own_line_of(error)})",
             hint="correct it and give the same command again, or declare Job(on_error='reject')",
             ordinal=ordinal,
             line_no=line_no,

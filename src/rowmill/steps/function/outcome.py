@@ -25,7 +25,7 @@ def masked(error: Exception, row: Any) -> str:
     return "(its text shows the row, and is left out)" if shown else text
 
 
-def place_of(error: BaseException) -> str:
+def own_line_of(error: BaseException) -> str:
     """Return where in the user's own code an exception came from."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if OWN not in frame.filename]
     frames = frames or traceback.extract_tb(error.__traceback__)

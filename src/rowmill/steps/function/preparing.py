@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rowmill.errors import ProcessingError
-from rowmill.steps.function.outcome import place_of
+from rowmill.steps.function.outcome import own_line_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -42,7 +42,8 @@ def preparing(job: Job, params: Mapping[str, str]) -> Iterator[Prepared]:
             begun = _begin(value, loop)
         except Exception as error:
             raise ProcessingError(
-                f"the job's set-up failed with {type(error).__name__}: {error} ({place_of(error)})", hint="correct it"
+                f"the job's set-up failed with {type(error).__name__}: {error} ({own_line_of(error)})",
+                hint="correct it",
             ) from error
         try:
             yield Prepared(begun, loop)
