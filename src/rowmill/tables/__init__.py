@@ -123,7 +123,7 @@ def open_table(url: str, declared: Table, *, run_id: str) -> OpenTable:
             "a table's URL must not hold a password", hint="give it by the database's own file or service"
         )
     if parts.scheme == "sqlite":
-        from rowmill.tables.sqlite import Sqlite  # noqa: PLC0415 - a worker imports the technologies that it uses
+        from rowmill.tables.sqlite.table import Sqlite  # noqa: PLC0415 - a worker imports the technologies that it uses
 
         return Sqlite(url, declared, run_id=run_id)
     raise ConfigurationError(f"no table here opens {parts.scheme}:// addresses", hint="use sqlite:///file.db", url=url)

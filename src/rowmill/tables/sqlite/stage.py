@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from rowmill.tables import Refused
-from rowmill.tables.sqlite_names import quoted
+from rowmill.tables.sqlite.names import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rowmill.tables.sqlite import Sqlite
+    from rowmill.tables.sqlite.table import Sqlite
 
 # What is wrong with a row, and not with the database.
 ROW_ERRORS = (

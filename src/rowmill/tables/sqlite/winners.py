@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from rowmill.errors import ProcessingError
-from rowmill.tables.sqlite_names import quoted, rowid_of
+from rowmill.tables.sqlite.names import quoted, rowid_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,9 +19,9 @@ import apsw
 
 from rowmill.errors import ConfigurationError, ProcessingError
 from rowmill.tables import Marker, Settlement
-from rowmill.tables.sqlite_names import folded, free_name, number, quoted, rowid_of, translated
-from rowmill.tables.sqlite_stage import SqliteStage
-from rowmill.tables.sqlite_winners import leave_winners
+from rowmill.tables.sqlite.names import folded, free_name, number, quoted, rowid_of, translated
+from rowmill.tables.sqlite.stage import SqliteStage
+from rowmill.tables.sqlite.winners import leave_winners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,0 +1,1 @@
+"""SQLite: staging in the user's own database file."""
