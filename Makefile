@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 DEMO := demo
 ROWS ?= 1000000
 
-.PHONY: install dev demo test check lint types imports docs docs-check bench clean
+.PHONY: install dev servers demo test check lint types imports docs docs-check bench clean
 
 install: $(STAMP)  ## .venv/bin/rowmill, with every extra
 
@@ -20,8 +20,13 @@ $(STAMP): $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
 	touch $@
 
-$(DEV_STAMP): $(STAMP) requirements-dev.txt
+servers:  ## PostgreSQL from Debian, where it is missing: tests start their own
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+		{ echo "installing Debian's postgresql for the tests"; apt-get update -qq && apt-get install -y -qq postgresql >/dev/null; }
+
+$(DEV_STAMP): $(STAMP) requirements-dev.txt | servers
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	$(BIN)/python -c "from rowmill import devcloud; devcloud.environment()"  # the local AWS, apart from ours
 	touch $@
 
 demo: $(STAMP)  ## a million orders: split, process, merge; the report, the first results, one table row

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from benchmarks import borders, machine, memory, orders, seed, start
+from benchmarks import borders, dynamodb, machine, memory, orders, rate, seed, start
 from benchmarks.charts import svg
 from benchmarks.page import page
 from benchmarks.results import Bench, Experiment
@@ -22,6 +22,8 @@ EXPERIMENTS: dict[str, Callable[[Bench], Experiment]] = {
     "borders": borders.run,
     "start": start.run,
     "memory": memory.run,
+    "rate": rate.run,
+    "dynamodb": dynamodb.run,
     "modes": seed.modes,
     "sizes": seed.sizes,
 }

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from rowmill import settings, wire
 from rowmill.errors import ConfigurationError, StateError
@@ -12,28 +10,28 @@ from rowmill.model.manifest import Manifest
 from rowmill.runners import coordinator, loading, standing
 from rowmill.runners.coordinator import How
 from rowmill.runners.opening import open_run
-from rowmill.runners.starting import NO_TABLE, Asked, absolute, start
+from rowmill.runners.starting import NO_TABLE, Asked, absolute, job_of, start
 from rowmill.steps import Run
 from rowmill.steps import merge as merging
 from rowmill.steps import split as splitting
 from rowmill.steps.function.preparing import preparing
 from rowmill.steps.process import process as process_partition
 from rowmill.steps.source import spool
-from rowmill.storage import open_storage, place_of
-from rowmill.tracker.memory import Memory
+from rowmill.storage import open_storage
+from rowmill.tracker import open_tracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rowmill.job import Job
+    from rowmill.model.capacity import Writing
     from rowmill.model.receipt import Receipt
     from rowmill.model.report import Report
     from rowmill.model.verification import Verification
+    from rowmill.runners.generating import Generated
     from rowmill.runners.standing import Status
     from rowmill.storage import Storage
     from rowmill.tracker import View
-
-ROWS_TOGETHER = 10_000  # made and written at once by `generate`
 
 
 def run(
@@ -48,6 +46,9 @@ def run(
     rows_per_partition: int | str | None = None,
     params: Mapping[str, str] | None = None,
     rejects: str | None = None,
+    create_table: bool | None = None,
+    write_rate: int | None = None,
+    tracker: str | None = None,
     keep_code: bool = False,
     fresh: bool = False,
     overwrite: bool = False,
@@ -66,6 +67,9 @@ def run(
         rows_per_partition: A number, or `auto` = by the number of rows, which also is the default.
         params: What `ctx.params` gives.
         rejects: `stop`, a number of rows, or a share as `0.5%`.
+        create_table: Make a DynamoDB table that is not there.
+        write_rate: Write units a second into DynamoDB, over all workers.
+        tracker: A `redis://` or `rediss://` address that shows progress to others.
         keep_code: Keep finished partitions although the code changed (`--continue`).
         fresh: Do everything anew.
         overwrite: Replace an output that another run wrote.
@@ -86,12 +90,17 @@ def run(
         "on": on,
         "rows_per_partition": rows_per_partition,
         "rejects": rejects,
+        "create_table": create_table,
+        "write_rate": write_rate,
+        "tracker": tracker,
     }
     made, where = start(Asked(job, input, output, params, chosen, fresh))
     how = How(where, made.record.workers, keep_code, fresh, overwrite, watch)
+    tracked = open_tracker(made.record.tracker, made.id)
     try:
-        return coordinator.coordinate(made, how, Memory())
+        return coordinator.coordinate(made, how, tracked)
     finally:
+        tracked.close()
         if made.table is not None:
             made.table.close()
 
@@ -124,6 +133,77 @@ def plan(
         }
         made, _ = start(Asked(job, input, None, None, chosen))
         return splitting.survey(made, spool(made))
+
+
+def writing(
+    job: Job | str,
+    manifest: Manifest,
+    *,
+    table: str | None = None,
+    workers: int | None = None,
+    write_rate: int | None = None,
+) -> Writing | None:
+    """Return what a planned run would write into its DynamoDB table; None for another table, or none.
+
+    Args:
+        job: As for `run`.
+        manifest: What `plan` returned.
+        table: As for `run`.
+        workers: As for `run`.
+        write_rate: As for `run`; by default what a new on-demand table takes.
+    """
+    from rowmill.model import capacity
+
+    made, _ = job_of(job)
+    chosen = settings.resolve({"table": table, "workers": workers, "write_rate": write_rate})
+    if made.table is None or not chosen["table"].value.startswith("dynamodb://"):
+        return None
+    return capacity.writing(
+        rows=manifest.rows,
+        input_bytes=manifest.input.bytes,
+        columns=manifest.columns,
+        workers=chosen["workers"].value,
+        rate=chosen["write_rate"].value,
+    )
+
+
+def policy(
+    job: Job | str,
+    input: str,  # noqa: A002
+    *,
+    output: str | None = None,
+    table: str | None = None,
+    workspace: str | None = None,
+    create_table: bool | None = None,
+    account: str = "*",
+) -> dict[str, Any]:
+    """Return the least-privilege IAM policy that a run needs; nothing is asked of AWS.
+
+    Args:
+        job: As for `run`.
+        input: As for `run`.
+        output: As for `run`.
+        table: As for `run`.
+        workspace: As for `run`.
+        create_table: As for `run`.
+        account: The table's AWS account.
+    """
+    from rowmill.model import permissions
+
+    made, _ = job_of(job)
+    chosen = settings.resolve({"table": table, "workspace": workspace, "create_table": create_table})
+    url = absolute(input)
+    return permissions.policy(
+        permissions.Places(
+            input=url,
+            output=absolute(output) if output is not None else f"{url}_Output",
+            workspace=chosen["workspace"].value,
+            table="" if made.table is None else chosen["table"].value,
+            account=account,
+            create_table=chosen["create_table"].value,
+            kms_key=chosen["s3_kms_key"].value or "",
+        )
+    )
 
 
 def split(
@@ -194,10 +274,10 @@ def merge(run_id: str, *, workspace: str | None = None, job: str = "") -> Report
         StateError: Partitions lack their receipt.
     """
     made, manifest = _begun(run_id, workspace, job)
-    with made.workspace.claim(made.name(wire.CLAIM)):
+    with made.workspace.claim(made.name(wire.CLAIM)) as claim:
         if (done := coordinator.finished(made)) is not None:
             return done
-        return coordinator.merge_alone(made, manifest)
+        return coordinator.merge_alone(made._replace(check_claim=claim.check), manifest)
 
 
 def _begun(run_id: str, workspace: str | None, job: str) -> tuple[Run, Manifest]:
@@ -229,6 +309,17 @@ def status(run_id: str | None = None, *, workspace: str | None = None) -> Status
     if not all_runs:
         raise StateError("the workspace has no runs", hint="start one: rowmill run JOB INPUT")
     return all_runs[0]
+
+
+def rebuild_tracker(run_id: str, *, workspace: str | None = None, tracker: str | None = None) -> Status:
+    """Write into a run's tracker what the workspace says of it; return how the run stands.
+
+    Args:
+        run_id: Which run.
+        workspace: Where its objects are.
+        tracker: The server's address, if not the one that the run was started with.
+    """
+    return standing.rebuild_tracker(_workspace(workspace), run_id, tracker or "")
 
 
 def verify(
@@ -283,16 +374,6 @@ def clean(
     return [one.run_id for one in chosen]
 
 
-class Generated(msgspec.Struct, frozen=True):
-    """A file of made-up orders."""
-
-    url: str
-    rows: int
-    bytes: int
-    seed: int
-    schema: str = "rowmill.generate/1"
-
-
 def generate(rows: int, file: str, *, seed: int = 0, overwrite: bool = False) -> Generated:
     """Write a CSV file of made-up orders, whole or not at all; row i is a pure function of the seed and i.
 
@@ -300,20 +381,6 @@ def generate(rows: int, file: str, *, seed: int = 0, overwrite: bool = False) ->
         ConfigurationError: The number of rows is none, or the place cannot be written.
         StateError: There is such a file, and it is not to be replaced.
     """
-    from rowmill.model import orders
+    from rowmill.runners.generating import orders_file
 
-    if not 0 <= rows <= orders.MAX_ROWS:
-        raise ConfigurationError(f"{rows:,} rows", hint=f"give a number from 0 to {orders.MAX_ROWS:,}")
-    url = absolute(file)
-    folder, name = place_of(url)
-    storage = open_storage(folder)
-    if not overwrite and storage.stat(name) is not None:
-        raise StateError(f"{url} exists", hint="give --overwrite to replace it, or another name", url=url)
-    made, written = orders.row_maker(seed), 0
-    with storage.writer(name) as out:
-        for low in range(0, max(rows, 1), ROWS_TOGETHER):
-            head = "" if low else orders.HEADER
-            data = (head + made(low, min(low + ROWS_TOGETHER, rows))).encode()
-            out.write(data)
-            written += len(data)
-    return Generated(url, rows, written, seed)
+    return orders_file(rows, absolute(file), seed=seed, overwrite=overwrite)

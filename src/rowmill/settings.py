@@ -37,6 +37,18 @@ def _rows(text: Any) -> int | None:
     return None if text in ("auto", None) else _whole(text)
 
 
+def _yes(text: Any) -> bool:
+    if str(text).lower() not in ("true", "false", "1", "0"):
+        raise ValueError("true or false")
+    return str(text).lower() in ("true", "1")
+
+
+def _auth(text: Any) -> str:
+    if text not in ("password", "iam"):
+        raise ValueError("password or iam")
+    return str(text)
+
+
 def _runner(text: Any) -> str:
     if text not in ("inline", "processes"):
         raise ValueError("inline or processes")
@@ -58,6 +70,13 @@ SETTINGS: dict[str, Setting] = {
     "on": Setting(_runner, None, "inline or processes; by default by the number of rows"),
     "rows_per_partition": Setting(_rows, None, "rows in a partition, or auto"),
     "rejects": Setting(str, None, "stop, a number of rows, or a share as 0.5%"),
+    "create_table": Setting(_yes, False, "make a DynamoDB table that is not there, on demand, with the job's key"),
+    "write_rate": Setting(_whole, None, "write units a second into DynamoDB, over all workers of a run"),
+    "tracker": Setting(str, "", "redis:// or rediss:// address that shows progress to others; none by default"),
+    "tracker_password_file": Setting(str, None, "file that holds the tracker's password"),
+    "tracker_auth": Setting(_auth, "password", "password, or iam for ElastiCache"),
+    "s3_bucket_owner": Setting(str, None, "AWS account that must own every bucket"),
+    "s3_kms_key": Setting(str, None, "KMS key by which objects are encrypted"),
 }
 
 

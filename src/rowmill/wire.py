@@ -32,3 +32,8 @@ def data_name(run_id: str, partition: int, attempt: str) -> str:
 def rejects_name(run_id: str, partition: int, attempt: str) -> str:
     """Return the name of a partition's rejects by one attempt."""
     return f"{run_dir(run_id)}/{REJECTS}/{partition:05d}-{attempt}.jsonl"
+
+
+def location(input_url: str, partition: int, start: int, end: int) -> str:
+    """Return how a tracker names a partition: its index, and where its bytes are."""
+    return f"{partition:05d} {input_url}#bytes={start}-{end}"

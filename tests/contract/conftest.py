@@ -1,4 +1,4 @@
-"""What both contracts stand on."""
+"""What the contracts stand on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-for suite in ("storage_suite", "table_suite", "transactional_suite"):
+for suite in ("storage_suite", "table_suite", "tracker_suite", "transactional_suite"):
     pytest.register_assert_rewrite(f"rowmill.testing.{suite}")
 
 NOBODY = 65534

@@ -25,9 +25,12 @@ def place(tmp_path):
     return Place(f"sqlite:///{path}", sql)
 
 
-@pytest.mark.parametrize("check", suites.TABLES + suites.TRANSACTIONAL, ids=suites.name_of)
+@pytest.mark.parametrize("check", suites.TABLES + suites.STAGED + suites.TRANSACTIONAL, ids=suites.name_of)
 def test_sqlite_is_a_table(check, place):
-    check(place)
+    try:
+        check(place)
+    finally:
+        suites.close_all()
 
 
 def test_declared_types_are_kept_to(place):
@@ -114,3 +117,13 @@ def test_another_program_s_lock_is_waited_for(place):
     timer.join()
     other.close()
     assert set(table.markers()) == {0}
+
+
+def test_a_view_on_a_table_that_is_gone_is_in_nobody_s_way(place):
+    place.sql('CREATE TABLE "Orders" (id TEXT)')
+    place.sql('CREATE VIEW seen AS SELECT id FROM "Orders"')
+    place.sql('DROP TABLE "Orders"')
+    table = opened(place)
+    save(table, 0, orders(1))
+    assert table.settle([0]) == Settlement(1, 0)
+    assert place.sql("SELECT id FROM seen") == [("1",)]

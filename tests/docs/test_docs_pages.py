@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from page_kit import ROOT, Block, Desk, blocks
 
+from rowmill.devcloud import environment
+from rowmill.testing.postgresql_server import PostgreSqlServer
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 EXECUTED = [
@@ -23,6 +27,27 @@ EXECUTED = [
 ]
 
 
+@pytest.fixture
+def around(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a page the servers that it speaks of."""
+    page = request.getfixturevalue("page")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(environment().parents[1]))  # the local AWS is installed once
+    if "s3" in page:
+        for name, value in request.getfixturevalue("rowmill_devcloud").env.items():
+            monkeypatch.setenv(name, value)
+    if "postgresql" in page:
+        server = request.getfixturevalue("postgresql")
+        for name, value in (("PGHOST", "127.0.0.1"), ("PGPORT", str(server.port)), ("PGUSER", "tester")):
+            monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def postgresql() -> Iterator[PostgreSqlServer]:
+    with PostgreSqlServer() as server:
+        yield server
+
+
+@pytest.mark.usefixtures("around")
 @pytest.mark.parametrize("page", EXECUTED)
 def test_what_a_page_shows_happens(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -95,6 +95,16 @@ params = click.option(
 rejects = click.option(
     "--rejects", metavar="stop|N|P%", help="How many refused rows the run bears.  [default: the job's, or stop]"
 )
+create_table = click.option(
+    "--create-table", is_flag=True, default=None, help="Make a DynamoDB table that is not there, with the job's key."
+)
+write_rate = click.option(
+    "--write-rate",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Write units a second into DynamoDB, over all workers.  [default: as fast as the table takes them]",
+)
+tracker = click.option("--tracker", metavar="URL", help="redis:// or rediss:// address that shows progress to others.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an output that another run wrote.")
 job_option = click.option(
     "--job", default="", metavar="JOB", help="Where the job's code is, if not where the run was started."

@@ -12,14 +12,17 @@ from rowmill.wire import VERSION
 NAMES = (
     "run",
     "plan",
+    "policy",
     "split",
     "process",
     "merge",
     "status",
+    "tracker",
     "runs",
     "verify",
     "clean",
     "generate",
+    "devcloud",
     "config",
     "completion",
 )

@@ -1,6 +1,8 @@
-"""`rowmill plan`: how an input would be shared out."""
+"""`rowmill plan`: how an input would be shared out, and what its table would take."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from rowmill.cli import declaring as declared
 from rowmill.cli import planning
@@ -8,20 +10,22 @@ from rowmill.cli import planning
 
 @declared.command(
     "rowmill plan orders.py sales.csv --rows-per-partition 30000",
-    "Show the partitions of an input. Nothing is written.",
+    "Show the partitions of an input, and for a DynamoDB table the write units, the time and the price. "
+    "Nothing is written.",
 )
 @declared.job
 @declared.input_
+@declared.table
 @declared.workers
 @declared.rows_per_partition
+@declared.write_rate
 @declared.as_json
 def plan(
     job: str,
     input: str,  # noqa: A002 - the user's word
     *,
-    workers: int | None,
-    rows_per_partition: str | None,
     as_json: bool,
+    **chosen: Any,
 ) -> None:
     """Show the plan."""
-    planning.show(job, input, workers, rows_per_partition, as_json=as_json)
+    planning.show(job, input, chosen, as_json=as_json)

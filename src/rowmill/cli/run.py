@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 @declared.rows_per_partition
 @declared.params
 @declared.rejects
+@declared.create_table
+@declared.write_rate
+@declared.tracker
 @click.option("--continue", "keep_code", is_flag=True, help="Keep finished partitions although the code changed.")
 @click.option("--fresh", is_flag=True, help="Do everything anew.")
 @declared.overwrite
@@ -55,7 +58,7 @@ def run(
     if sequential:
         chosen = sequentially(input, chosen)
     if dry_run:
-        planning.show(job, input, chosen["workers"], chosen["rows_per_partition"], as_json=as_json)
+        planning.show(job, input, chosen, as_json=as_json)
         return
     from rowmill import api
 

@@ -28,6 +28,9 @@ class RunRecord(msgspec.Struct, frozen=True):
         workers: How many partitions at once, as far as partition sizes depend on it.
         rejects: The budget, as asked for.
         started: ISO 8601, UTC; what `ctx.now` says.
+        create_table: A table that is not there is made.
+        write_rate: Write units a second over all workers, or None.
+        tracker: URL of the tracker, without credentials, or empty.
     """
 
     run_id: str
@@ -46,4 +49,7 @@ class RunRecord(msgspec.Struct, frozen=True):
     rejects: str
     started: str
     who: Who
+    create_table: bool = False
+    write_rate: int | None = None
+    tracker: str = ""
     schema: str = SCHEMA

@@ -86,7 +86,8 @@ def coordinate(run: Run, how: How, tracker: Tracker) -> Report:
             done before under another name.
         RowmillError: Whatever a step fails with; the same command goes on later.
     """
-    with run.workspace.claim(run.name(wire.CLAIM)):
+    with run.workspace.claim(run.name(wire.CLAIM)) as claim:
+        run = run._replace(check_claim=claim.check)
         if how.fresh:
             start_anew(run)
         elif (done := finished(run)) is not None:
@@ -127,7 +128,7 @@ def _process(run: Run, manifest: Manifest, how: How, tracker: Tracker, ready: Wo
     """Do the partitions that have no receipt that holds."""
     receipts = merging.receipts_of(run, manifest)
     todo = [part.index for part in manifest.partitions if part.index not in receipts]
-    _begin(tracker, manifest, receipts)
+    _begin(run, tracker, manifest, receipts)
     if not todo:
         return
     if manifest.input.spooled and run.workspace.stat(run.name(wire.SPOOL)) is None:
@@ -159,10 +160,14 @@ def _in_processes(how: How, manifest: Manifest) -> bool:
     return how.workers > 1 and manifest.rows >= policy.INLINE_BELOW_ROWS and len(manifest.partitions) > 1
 
 
-def _begin(tracker: Tracker, manifest: Manifest, receipts: dict[int, Receipt]) -> None:
+def _begin(run: Run, tracker: Tracker, manifest: Manifest, receipts: dict[int, Receipt]) -> None:
     done = sum(manifest.partitions[index].rows for index in receipts)
-    partitions = len(manifest.partitions)
-    tracker.begin("process", rows=manifest.rows, partitions=partitions, rows_done=done, partitions_done=len(receipts))
+    todo = {
+        part.index: wire.location(run.record.input, part.index, part.start, part.end)
+        for part in manifest.partitions
+        if part.index not in receipts
+    }
+    tracker.begin("process", rows=manifest.rows, partitions=len(manifest.partitions), rows_done=done, todo=todo)
 
 
 @contextmanager
@@ -200,6 +205,7 @@ def start_anew(run: Run) -> None:
     if run.table is not None:
         run.table.discard()
     kept, last = {run.name(wire.CLAIM), run.name(wire.PUBLISHING)}, run.name(wire.MANIFEST)
+    kept |= set(run.workspace.list(run.name(wire.CLAIM)))
     if run.record.input == "-":
         kept.add(run.name(wire.SPOOL))  # it has just come in, and comes once
     for name in sorted(set(run.workspace.list(run.name())) - kept, key=lambda name: (name == last, name)):

@@ -13,6 +13,7 @@ from rowmill.runners.loading import code_digest, load_job
 from rowmill.steps import Run
 from rowmill.storage import Storage, open_storage
 from rowmill.tables import open_table
+from rowmill.tracker import open_pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,5 +50,13 @@ def opened(workspace: Storage, record: RunRecord, job: Job, job_ref: str) -> Run
     """Open the places that a record names."""
     table = None
     if record.table and job.table is not None:
-        table = open_table(record.table, job.table, run_id=record.run_id)
+        pace = open_pace(record.tracker, record.run_id, record.write_rate, record.workers)
+        table = open_table(
+            record.table,
+            job.table,
+            run_id=record.run_id,
+            workspace=workspace,
+            pace=pace,
+            create=record.create_table,
+        )
     return between.get()(Run(job, code_digest(job, job_ref), record, workspace, open_storage, table))

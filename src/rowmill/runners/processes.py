@@ -135,6 +135,8 @@ class Workers:
                 raise RowmillError.from_dict(event["failed"])
             if "rows" in event:
                 tracker.rows(event["partition"], event["rows"], event["rejected"])
+            if "lost" in event:
+                tracker.lost(event["lost"])
             if "done" in event:
                 tracker.done(event["done"])
                 self._next(worker, waiting)

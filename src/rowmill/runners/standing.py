@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from rowmill import wire
-from rowmill.errors import StateError
+from rowmill.errors import ConfigurationError, StateError
 from rowmill.model import codec
 from rowmill.model.manifest import Manifest
 from rowmill.model.receipt import Receipt
 from rowmill.model.report import Report
 from rowmill.model.run import RunRecord
-from rowmill.tracker import View
+from rowmill.storage.ahead import in_order
+from rowmill.tracker import View, read_view, rebuild
 
 if TYPE_CHECKING:
     from rowmill.storage import Storage
+
+READ_AT_ONCE = 16
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -27,6 +31,7 @@ class Status(msgspec.Struct, frozen=True):
         rows: All rows; 0 before they are counted.
         rows_done: Rows of partitions that have a receipt; of those under way too while it is running.
         ended: When it ended well.
+        source: Who told how far it is: `workspace` or `tracker`.
     """
 
     run_id: str
@@ -43,6 +48,7 @@ class Status(msgspec.Struct, frozen=True):
     rejected: int
     rows_per_second: int | None
     eta_s: int | None
+    source: str = "workspace"
     schema: str = "rowmill.status/1"
 
 
@@ -58,19 +64,17 @@ def status_of(place: Storage, run_id: str) -> Status:
     Raises:
         StateError: There is no such run.
     """
-
-    def load(name: str, kind: type[Any]) -> Any:
-        data = place.get(f"{wire.run_dir(run_id)}/{name}")
-        return None if data is None else codec.decode(data, kind, name=name)
-
+    load = partial(_loaded, place, run_id)
     record = load(wire.RUN, RunRecord)
     if record is None:
         raise StateError(f"there is no run {run_id} in {place.url}", hint="`rowmill runs` lists them")
     manifest, report = load(wire.MANIFEST, Manifest), load(wire.REPORT, Report)
     names = list(place.list(f"{wire.run_dir(run_id)}/{wire.RECEIPTS}"))
-    receipts = [codec.decode(data, Receipt, name=name) for name in names if (data := place.get(name)) is not None]
-    running = report is None and _is_claimed(place, run_id)
-    view: View | None = load(wire.PROGRESS, View) if running else None
+    read = in_order(place.get, names, READ_AT_ONCE)
+    receipts = [codec.decode(data, Receipt, name=name) for name, data in zip(names, read, strict=True) if data]
+    running = report is None and place.claimed(f"{wire.run_dir(run_id)}/{wire.CLAIM}")
+    shown = read_view(record.tracker, run_id) if running and record.tracker else None
+    view: View | None = shown or (load(wire.PROGRESS, View) if running else None)
     done = sum(receipt.counts.read for receipt in receipts)
     return Status(
         run_id=run_id,
@@ -87,12 +91,36 @@ def status_of(place: Storage, run_id: str) -> Status:
         rejected=sum(receipt.counts.rejected for receipt in receipts),
         rows_per_second=None if view is None else view.rows_per_second,
         eta_s=None if view is None else view.eta_s,
+        source="workspace" if shown is None else "tracker",
     )
 
 
-def _is_claimed(place: Storage, run_id: str) -> bool:
-    try:
-        with place.claim(f"{wire.run_dir(run_id)}/{wire.CLAIM}"):
-            return False
-    except StateError:
-        return True
+def _loaded(place: Storage, run_id: str, name: str, kind: type[Any]) -> Any:
+    data = place.get(f"{wire.run_dir(run_id)}/{name}")
+    return None if data is None else codec.decode(data, kind, name=name)
+
+
+def rebuild_tracker(place: Storage, run_id: str, url: str) -> Status:
+    """Write into a tracker what the workspace says of a run; return how it stands.
+
+    Raises:
+        StateError: There is no such run, or it has no manifest yet.
+        ConfigurationError: The run has no tracker, and none is given.
+    """
+    status = status_of(place, run_id)
+    record: RunRecord = _loaded(place, run_id, wire.RUN, RunRecord)
+    manifest: Manifest | None = _loaded(place, run_id, wire.MANIFEST, Manifest)
+    address = url or record.tracker
+    if not address:
+        raise ConfigurationError(f"the run {run_id} has no tracker", hint="give --tracker URL")
+    if manifest is None:
+        raise StateError(f"the run {run_id} has no manifest yet", hint="give its command again", run_id=run_id)
+    done = {int(name.rpartition("/")[2][:5]) for name in place.list(f"{wire.run_dir(run_id)}/{wire.RECEIPTS}")}
+    todo = [
+        wire.location(record.input, part.index, part.start, part.end)
+        for part in manifest.partitions
+        if part.index not in done
+    ]
+    view = View("process", status.rows, status.rows_done, status.partitions, status.partitions_done, status.rejected)
+    rebuild(address, run_id, view, todo)
+    return status

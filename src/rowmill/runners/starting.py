@@ -146,6 +146,9 @@ def _record(asked: Asked, job: Job, reference: str, given: Given, chosen: Mappin
         rejects=chosen["rejects"].value,
         started=coordinator.now(),
         who=coordinator.who(),
+        create_table=chosen["create_table"].value,
+        write_rate=chosen["write_rate"].value,
+        tracker=without_password(chosen["tracker"].value, "a tracker's URL"),
     )
 
 
@@ -183,11 +186,22 @@ def absolute(given: str | os.PathLike[str]) -> str:
     url = os.fspath(given)
     if any("\ud800" <= char <= "\udfff" for char in url):  # so Python holds bytes of a name that are no text
         raise ConfigurationError("a file name is not UTF-8, and no report could hold it", hint="rename the file")
-    scheme = urlsplit(url).scheme if "://" in url else ""
+    scheme = url.partition("://")[0] if "://" in url else ""
     if scheme in ("", "file"):
         return str(path_of(url))
     if urlsplit(url).password:
         raise ConfigurationError("a URL must not hold a password", hint="give it by the store's own settings")
+    return url
+
+
+def without_password(url: str, what: str) -> str:
+    """Return a URL, once it is sure that it holds no password.
+
+    Raises:
+        ConfigurationError: It holds one.
+    """
+    if urlsplit(url).password:
+        raise ConfigurationError(f"{what} must not hold a password", hint="give it by a file: tracker_password_file")
     return url
 
 

@@ -13,7 +13,7 @@ import queue
 import signal
 import sys
 import threading
-import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,11 +21,10 @@ import msgspec
 from rowmill import wire
 from rowmill.errors import RowmillError
 from rowmill.model.manifest import Manifest
-from rowmill.runners.inline import few_collections
+from rowmill.runners.inline import few_collections, patiently, process_new_attempt
 from rowmill.runners.opening import open_run
 from rowmill.steps.function.outcome import own_line_of
 from rowmill.steps.function.preparing import preparing
-from rowmill.steps.process import process
 from rowmill.storage import open_storage
 
 if TYPE_CHECKING:
@@ -79,8 +78,10 @@ def _do(run: Run, manifest: Manifest, index: int, prepared: Prepared, tell: Any)
     def told(progress: Progress) -> None:
         tell(partition=index, rows=progress.rows, rejected=progress.rejected)
 
-    attempt = uuid.uuid4().hex[:12]
-    process(run, manifest, manifest.partitions[index], attempt=attempt, prepared=prepared, tell=told)
+    patiently(
+        partial(process_new_attempt, run, manifest, index, prepared, told),
+        again=partial(tell, lost=index),
+    )
     tell(done=index)
 
 

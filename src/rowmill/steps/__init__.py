@@ -28,6 +28,7 @@ class Run(NamedTuple):
         workspace: Where its objects are.
         open_storage: Opens the storage of any other URL: input, output.
         table: Where results are saved as well.
+        check_claim: Raises StateError when another coordinator has taken the run over.
     """
 
     job: Job
@@ -36,6 +37,7 @@ class Run(NamedTuple):
     workspace: Storage
     open_storage: Callable[[str], Storage]
     table: OpenTable | None
+    check_claim: Callable[[], None] = lambda: None
 
     @property
     def id(self) -> str:

@@ -21,6 +21,7 @@ from rowmill.model import policy
 from rowmill.model.receipt import DataObject, Receipt
 from rowmill.steps.output import Broken, claim_output, make_output, publish_rejects
 from rowmill.steps.process import gz
+from rowmill.storage.ahead import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from rowmill.steps import Run
     from rowmill.storage import Storage
     from rowmill.tables import Settlement
+
+ASKED_AT_ONCE = 16
 
 
 class Merged(NamedTuple):
@@ -59,27 +62,31 @@ def receipts_of(run: Run, manifest: Manifest) -> dict[int, Receipt]:
     markers = None
     if run.table is not None and run.table.settled() is None:
         markers = run.table.markers()
+    there = set(run.workspace.list(run.name(wire.RECEIPTS)))
+    named = {part.index: wire.receipt_name(run.id, part.index) for part in manifest.partitions}
+    asked = [index for index, name in named.items() if name in there]
     found: dict[int, Receipt] = {}
-    for partition in manifest.partitions:
-        name = wire.receipt_name(run.id, partition.index)
-        receipt = _readable(run, name)
-        if receipt is None:
-            continue
-        marker = None if markers is None else markers.get(partition.index)
-        same_rows = markers is None or (marker is not None and marker.attempt == receipt.attempt)
-        if same_rows and _has_size(run.workspace, receipt.data) and _has_size(run.workspace, receipt.rejects):
-            found[partition.index] = receipt
+    # an object store takes its time for each question, and there may be ten thousand partitions
+    answers = in_order(lambda index: _with_data(run, named[index]), asked, ASKED_AT_ONCE)
+    for index, receipt in zip(asked, answers, strict=True):
+        marker = None if markers is None else markers.get(index)
+        if receipt is not None and (markers is None or (marker is not None and marker.attempt == receipt.attempt)):
+            found[index] = receipt
         else:
-            set_aside(run, partition.index)
+            set_aside(run, index)
     return found
 
 
-def _readable(run: Run, name: str) -> Receipt | None:
+def _with_data(run: Run, name: str) -> Receipt | None:
+    """Return a receipt that reads and whose data is there."""
     try:
-        return run.load(name, Receipt)
+        receipt = run.load(name, Receipt)
     except IntegrityError:
-        set_aside(run, int(name.rpartition("/")[2].removesuffix(".json")))
         return None
+    if receipt is None:
+        return None
+    whole = _has_size(run.workspace, receipt.data) and _has_size(run.workspace, receipt.rejects)
+    return receipt if whole else None
 
 
 def _has_size(storage: Storage, data: DataObject | None) -> bool:
@@ -101,6 +108,7 @@ def merge(run: Run, manifest: Manifest) -> Merged | list[int]:
 
     Raises:
         IntegrityError: A law is broken; nothing was published.
+        StateError: Another coordinator has taken the run over; nothing was published.
         InputError: More rejects than the budget bears.
         ProcessingError: Partitions have different columns, or the table refuses rows.
 
@@ -127,6 +135,7 @@ def _join(run: Run, manifest: Manifest, ordered: Sequence[Receipt]) -> Merged:
         settlement = _settle(run, manifest, confirm=making.result)
         made = making.result()
         counts = _balanced(counts, settlement)
+        run.check_claim()
         claim_output(run)
     header = (DataObject("header", len(head), hashlib.sha256(head).hexdigest(), 0),) if head else ()
     return Merged(

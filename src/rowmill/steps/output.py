@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from contextlib import ExitStack
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -14,15 +16,17 @@ from rowmill.formats import borders
 from rowmill.model import codec
 from rowmill.model.identity import PIECE_BYTES
 from rowmill.steps.process import gz
-from rowmill.storage import Piece, Storage, place_of
+from rowmill.storage import Piece, Reader, Storage, place_of
+from rowmill.storage.ahead import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from contextlib import ExitStack
 
     from rowmill.formats.borders import Rules
     from rowmill.model.receipt import DataObject, Receipt
     from rowmill.steps import Run
+
+OPENED_AHEAD = 4  # objects: while one is digested, an object store brings the next
 
 
 class Broken(Exception):  # noqa: N818 - no failure of the run: what is broken is done again
@@ -60,9 +64,13 @@ def make_output(run: Run, head: bytes, ordered: Sequence[Receipt], seen: ExitSta
         Broken: Data is not what its receipts say.
         IntegrityError: It is, and holds another number of rows.
     """
-    sha256 = verify(run, head, ordered)
+    sha256, versions = verify(run, head, ordered)
     folder, name = place_of(run.record.output)
-    pieces = [Piece(url=f"{run.workspace.url}/{receipt.data.name}") for receipt in ordered]
+    pieces = [
+        Piece(storage=run.workspace, name=receipt.data.name, version=version, bytes=receipt.data.bytes)
+        for receipt, version in zip(ordered, versions, strict=True)
+        if receipt.data.bytes
+    ]
     seen.enter_context(run.open_storage(folder).joining(name, [Piece(literal=head), *pieces]))
     return Made(sha256, len(head) + sum(receipt.data.bytes for receipt in ordered))
 
@@ -85,17 +93,23 @@ def publish_rejects(run: Run, ordered: Sequence[Receipt]) -> str | None:
     if not objects:
         target.delete(name)
         return None
-    with target.joining(name, [Piece(url=f"{run.workspace.url}/{one.name}") for one in objects]):
+    with target.joining(name, [Piece(storage=run.workspace, name=one.name) for one in objects]):
         pass
     return rejects_url(run)
 
 
-def verify(run: Run, head: bytes, ordered: Sequence[Receipt]) -> str:
-    """Read all data once: compare each object with its receipt, count its rows again, return the whole's SHA-256."""
-    whole, broken = hashlib.sha256(head), []
-    for receipt in ordered:
+def verify(run: Run, head: bytes, ordered: Sequence[Receipt]) -> tuple[str, list[str]]:
+    """Read all data once: compare each object with its receipt, and count its rows again.
+
+    Returns:
+        The whole's SHA-256, and each object's version: what is joined must be what was read here.
+    """
+    whole, broken, versions = hashlib.sha256(head), [], []
+    objects = in_order(lambda receipt: opened(run.workspace, receipt.data), ordered, OPENED_AHEAD)
+    for receipt, (version, pieces) in zip(ordered, objects, strict=True):
         own, counter = hashlib.sha256(), RowCounter(run.job.writes.rules, compressed=gz(run))
-        for data in read_object(run.workspace, receipt.data):
+        versions.append(version)
+        for data in pieces:
             whole.update(data)
             own.update(data)
             counter.add(data)
@@ -110,24 +124,43 @@ def verify(run: Run, head: bytes, ordered: Sequence[Receipt]) -> str:
             )
     if broken:
         raise Broken(broken)
-    return whole.hexdigest()
+    return whole.hexdigest(), versions
 
 
 def _is_whole(storage: Storage, data: DataObject | None) -> bool:
     if data is None:
         return True
     digest = hashlib.sha256()
-    for piece in read_object(storage, data):
+    for piece in opened(storage, data).pieces:
         digest.update(piece)
     return digest.hexdigest() == data.sha256
 
 
-def read_object(storage: Storage, data: DataObject) -> Iterator[bytes]:
-    """Read an object piece by piece."""
+class Opened(NamedTuple):
+    """An object that is being read.
+
+    Attributes:
+        version: Its version; empty if it has no bytes.
+        pieces: Its bytes, the first of them read already.
+    """
+
+    version: str
+    pieces: Iterator[bytes]
+
+
+def opened(storage: Storage, data: DataObject) -> Opened:
+    """Begin to read an object."""
     if not data.bytes:
-        return
-    with storage.open(data.name) as reader:
-        for low, high in borders.pieces_of(0, data.bytes):
+        return Opened("", iter(()))
+    block = ExitStack()
+    reader = block.enter_context(storage.open(data.name))
+    (low, high), *others = borders.pieces_of(0, data.bytes)
+    return Opened(reader.stat.version, chain((reader.read(low, high),), _rest(block, reader, others)))
+
+
+def _rest(block: ExitStack, reader: Reader, others: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+    with block:
+        for low, high in others:
             yield reader.read(low, high)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rowmill.formats import Format
     from rowmill.model.manifest import Manifest
     from rowmill.steps import Run
-    from rowmill.storage import Reader, Storage
+    from rowmill.storage import Reader, Stat, Storage
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 STREAM_BYTES = 1024 * 1024
@@ -50,8 +50,13 @@ class Source(NamedTuple):
 
     @contextmanager
     def open(self) -> Iterator[Reader]:
-        """Open them for reading."""
+        """Open them for reading; what is read is what the run began with.
+
+        Raises:
+            InputError: They changed.
+        """
         with self.storage.open(self.name) as reader:
+            self._compare(reader.stat)
             yield reader
 
     def check(self) -> None:
@@ -60,8 +65,10 @@ class Source(NamedTuple):
         Raises:
             InputError: They changed.
         """
-        now = self.storage.stat(self.name)
-        if now is None or (str(now.bytes) if self.spooled else now.version) != self.version:
+        self._compare(self.storage.stat(self.name))
+
+    def _compare(self, found: Stat | None) -> None:
+        if found is None or (str(found.bytes) if self.spooled else found.version) != self.version:
             raise changed().at(url=f"{self.storage.url}/{self.name}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,10 +21,20 @@ class Stat(msgspec.Struct, frozen=True):
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """A part of a joined object: literal bytes, or another object by its URL."""
+    """A part of a joined object: literal bytes, or another object.
+
+    Attributes:
+        literal: The bytes, where `storage` is None.
+        storage, name: Where the object is.
+        version: What it must be when it is copied; empty = whatever is there.
+        bytes: Its length, if that is known.
+    """
 
     literal: bytes = b""
-    url: str = ""
+    storage: Storage | None = None
+    name: str = ""
+    version: str = ""
+    bytes: int | None = None
 
 
 class Writer(Protocol):
@@ -36,10 +45,29 @@ class Writer(Protocol):
 
 
 class Reader(Protocol):
-    """An object open for reading by range."""
+    """Bytes that are read by range."""
 
     def read(self, start: int, end: int) -> bytes:
-        """Return the bytes [start, end); fewer only where the object ends."""
+        """Return the bytes [start, end); fewer only where they end."""
+
+
+class OpenObject(Reader, Protocol):
+    """An object open for reading, by several threads at once; all that it reads is of one version."""
+
+    @property
+    def stat(self) -> Stat:
+        """Its length and version when it was opened."""
+
+
+class Claim(Protocol):
+    """A claim that is held."""
+
+    def check(self) -> None:
+        """Make sure that nobody has taken the claim over meanwhile.
+
+        Raises:
+            StateError: Another has.
+        """
 
 
 class Storage(Protocol):
@@ -59,7 +87,7 @@ class Storage(Protocol):
     def get(self, name: str) -> bytes | None:
         """Return the whole object, None if there is none."""
 
-    def open(self, name: str) -> AbstractContextManager[Reader]:
+    def open(self, name: str) -> AbstractContextManager[OpenObject]:
         """Open an object for reading by range.
 
         Raises:
@@ -67,7 +95,10 @@ class Storage(Protocol):
         """
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write an object if there is none; return whether this call did."""
+        """Write an object if there is none; return whether this call did.
+
+        Another's object is never taken for one's own, even if it has the same bytes.
+        """
 
     def put(self, name: str, data: bytes) -> None:
         """Write or replace an object, whole or not at all."""
@@ -76,29 +107,48 @@ class Storage(Protocol):
         """Write or replace an object piece by piece."""
 
     def joining(self, name: str, pieces: Sequence[Piece]) -> AbstractContextManager[None]:
-        """Put the pieces together as one object, out of sight; it appears whole when the `with` ends well."""
+        """Put the pieces together as one object, out of sight; it appears whole when the `with` ends well.
+
+        Raises:
+            IntegrityError: A piece is gone, or not the version that was asked for.
+        """
 
     def list(self, prefix: str) -> Iterator[str]:
         """Return the names under a folder, sorted."""
 
     def delete(self, name: str) -> None:
-        """Remove an object; one that is not there is no error."""
+        """Remove an object, or all that is under a folder; what is not there is no error."""
 
     def move(self, name: str, target: str) -> None:
         """Rename an object."""
 
-    def claim(self, name: str) -> AbstractContextManager[None]:
+    def claim(self, name: str) -> AbstractContextManager[Claim]:
         """Hold `name` against other coordinators.
 
         Raises:
             StateError: Another holds it.
         """
 
+    def claimed(self, name: str) -> bool:
+        """Whether somebody holds `name`; only looks."""
+
 
 def place_of(url: str) -> tuple[str, str]:
-    """Part a file's URL into its folder's URL and its name."""
-    folder, _, name = url.rpartition("/")
-    return folder or "/", name
+    """Part a file's URL into its folder's URL and its name; of an object store, into the bucket's URL and the key.
+
+    A key is text and no path: `?`, `#`, `%`, `//` and `..` are part of it.
+    """
+    scheme = scheme_of(url)
+    if scheme in ("", "file"):
+        folder, _, name = url.rpartition("/")
+        return folder or "/", name
+    bucket, _, key = url.removeprefix(f"{scheme}://").partition("/")
+    return f"{scheme}://{bucket}", key
+
+
+def scheme_of(url: str) -> str:
+    """Return what stands before `://`, empty for a path."""
+    return url.partition("://")[0].lower() if "://" in url else ""
 
 
 def open_storage(url: str) -> Storage:
@@ -107,9 +157,20 @@ def open_storage(url: str) -> Storage:
     Raises:
         ConfigurationError: No technology here knows the scheme.
     """
-    scheme = urlsplit(url).scheme if "://" in url else ""
+    # A worker imports the technologies that it uses.
+    scheme = scheme_of(url)
     if scheme in ("", "file"):
-        from rowmill.storage.files import Files  # noqa: PLC0415 - a worker imports the technologies that it uses
+        from rowmill.storage.files import Files  # noqa: PLC0415
 
         return Files(url)
-    raise ConfigurationError(f"no storage here opens {scheme}:// addresses", hint="use a path or file://", url=url)
+    if scheme == "s3":
+        from rowmill.storage.s3 import S3  # noqa: PLC0415
+
+        return S3(url)
+    if scheme in ("gs", "az"):
+        from rowmill.storage.clouds import Cloud  # noqa: PLC0415
+
+        return Cloud(url)
+    raise ConfigurationError(
+        f"no storage here opens {scheme}:// addresses", hint="use a path, s3://, gs:// or az://", url=url
+    )

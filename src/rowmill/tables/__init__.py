@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from rowmill.errors import ConfigurationError
+from rowmill.tracker import UNLIMITED, Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rowmill.job import Table
+    from rowmill.storage import Storage
 
 
 class Marker(msgspec.Struct, frozen=True):
@@ -111,19 +113,46 @@ class OpenTable(Protocol):
         """Let go of the database."""
 
 
-def open_table(url: str, declared: Table, *, run_id: str) -> OpenTable:
+def open_table(
+    url: str,
+    declared: Table,
+    *,
+    run_id: str,
+    workspace: Storage | None = None,
+    pace: Pace = UNLIMITED,
+    create: bool = False,
+) -> OpenTable:
     """Open the table that a job declares, at a URL.
+
+    Args:
+        url: Where; its scheme tells the technology.
+        declared: What the job declares.
+        run_id: Whose rows they are.
+        workspace: Where a table that has no transactions keeps what it must remember of the run.
+        pace: How fast it may be written.
+        create: Make it if it is not there.
 
     Raises:
         ConfigurationError: No technology here knows the scheme, or the URL holds a password.
     """
-    parts = urlsplit(url)
-    if parts.password:
+    scheme = urlsplit(url).scheme
+    if urlsplit(url).password:
         raise ConfigurationError(
             "a table's URL must not hold a password", hint="give it by the database's own file or service"
         )
-    if parts.scheme == "sqlite":
-        from rowmill.tables.sqlite.table import Sqlite  # noqa: PLC0415 - a worker imports the technologies that it uses
+    if scheme == "sqlite":
+        from rowmill.tables.sqlite.table import Sqlite  # noqa: PLC0415 - a worker imports what it uses
 
         return Sqlite(url, declared, run_id=run_id)
-    raise ConfigurationError(f"no table here opens {parts.scheme}:// addresses", hint="use sqlite:///file.db", url=url)
+    if scheme == "dynamodb" and workspace is not None:
+        from rowmill.tables.dynamodb.table import DynamoDb  # noqa: PLC0415
+
+        return DynamoDb(url, declared, run_id=run_id, workspace=workspace, pace=pace, create=create)
+    if scheme in ("postgresql", "postgres"):
+        from rowmill.tables.postgresql.table import PostgreSql  # noqa: PLC0415
+
+        return PostgreSql(url, declared, run_id=run_id)
+    raise ConfigurationError(
+        f"no table here opens {scheme}:// addresses",
+        hint="use sqlite:///file.db, postgresql://host/database or dynamodb://region/table",
+    )

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from rowmill.errors import InputError, RowmillError, StateError
+from rowmill.errors import InputError, IntegrityError, RowmillError, StateError
 from rowmill.storage import Piece, Storage, open_storage
 from rowmill.testing.failing import failure_of
 
@@ -62,6 +62,12 @@ def create_writes_once(url: str) -> None:
     assert storage.create("a/receipt", b"second") is False
     assert storage.get("a/receipt") == b"first"
     assert storage.stat("a/receipt") == before
+
+
+def another_s_same_bytes_are_not_one_s_own(url: str) -> None:
+    """Of two that create the same bytes, one is told that it did."""
+    storage = open_storage(url)
+    assert [storage.create("receipt", b"same") for _ in range(3)] == [True, False, False]
 
 
 def one_of_many_creators_wins(url: str) -> None:
@@ -136,6 +142,27 @@ def reads_are_by_range(url: str) -> None:
         assert reader.read(255, 258) == data[255:258]
         assert reader.read(len(data) - 3, len(data) + 100) == data[-3:]
         assert reader.read(len(data) + 5, len(data) + 9) == b""
+        assert reader.stat == storage.stat("object")
+
+
+def many_threads_read_one_open_object(url: str) -> None:
+    """Each thread gets the bytes of its own ranges."""
+    storage = open_storage(url)
+    data = b"".join(b"%07d\n" % number for number in range(500_000))
+    storage.put("object", data)
+    wrong: list[int] = []
+
+    def read(first: int) -> None:
+        starts = range(first * 70_001, len(data), 8 * 70_001)
+        wrong.extend(at for at in starts if reader.read(at, at + 70_001) != data[at : at + 70_001])
+
+    with storage.open("object") as reader:
+        threads = [threading.Thread(target=read, args=(first,)) for first in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not wrong
 
 
 def joined(storage: Storage, name: str, pieces: Sequence[Piece]) -> None:
@@ -165,7 +192,7 @@ def join_publishes_pieces_in_order(url: str) -> None:
     storage.put("data/empty", b"")
     storage.put("data/a's; é", b"aa")
     names = ("data/b", "data/empty", "data/a's; é")
-    joined(storage, "out/joined", [Piece(literal=b"head\n"), *(Piece(url=f"{storage.url}/{name}") for name in names)])
+    joined(storage, "out/joined", [Piece(literal=b"head\n"), *(Piece(storage=storage, name=name) for name in names)])
     assert storage.get("out/joined") == b"head\n" + b"bb" * 100_000 + b"aa"
     joined(storage, "out/none", [])
     assert storage.get("out/none") == b""
@@ -176,13 +203,27 @@ def a_join_that_fails_leaves_what_was(url: str) -> None:
     storage = open_storage(url)
     storage.put("old", b"old")
     storage.put("piece", b"piece")
-    pieces = [Piece(url=f"{storage.url}/piece"), Piece(url=f"{storage.url}/missing")]
+    pieces = [Piece(storage=storage, name="piece"), Piece(storage=storage, name="missing")]
     for name in ("old", "new"):
         error = failure_of(lambda: joined(storage, name, pieces))  # noqa: B023 - called at once
         assert isinstance(error, RowmillError)
         assert error.hint
     assert storage.get("old") == b"old"
     assert storage.get("new") is None
+
+
+def a_piece_that_changed_is_not_joined(url: str) -> None:
+    """A piece of another version than was asked for is an error; one of that version is joined."""
+    storage = open_storage(url)
+    storage.put("piece", b"first")
+    before = storage.stat("piece")
+    assert before is not None
+    pieces = [Piece(storage=storage, name="piece", version=before.version, bytes=before.bytes)]
+    joined(storage, "joined", pieces)
+    time.sleep(0.02)
+    storage.put("piece", b"other")
+    assert isinstance(failure_of(lambda: joined(storage, "joined", pieces)), IntegrityError)
+    assert storage.get("joined") == b"first"
 
 
 def names_are_only_names(url: str) -> None:
@@ -195,7 +236,7 @@ def names_are_only_names(url: str) -> None:
         with storage.open(f"names/{name}") as reader:
             assert reader.read(0, 1000) == name.encode()
     assert sorted(storage.list("names")) == sorted(f"names/{name}" for name in NAMES)
-    joined(storage, "joined", [Piece(url=f"{storage.url}/names/{name}") for name in NAMES])
+    joined(storage, "joined", [Piece(storage=storage, name=f"names/{name}") for name in NAMES])
     assert storage.get("joined") == "".join(NAMES).encode()
     for name in NAMES:
         storage.move(f"names/{name}", f"moved/{name}")
@@ -285,6 +326,19 @@ def a_claim_ends_with_its_holder(url: str) -> None:
     _entered(storage.claim("run/claim"))
 
 
+def looking_at_a_claim_leaves_it_as_it_is(url: str) -> None:
+    """Whether it is held can be seen, and looking neither takes nor writes it."""
+    storage = open_storage(url)
+    assert storage.claimed("run/claim") is False
+    assert list(storage.list("")) == []
+    with storage.claim("run/claim") as claim:
+        assert storage.claimed("run/claim") is True
+        claim.check()
+        assert not _claims_elsewhere(url, "run/claim")
+    assert storage.claimed("run/claim") is False
+    assert _claims_elsewhere(url, "run/claim")
+
+
 def a_claim_ends_when_its_block_raises(url: str) -> None:
     """An error inside lets go."""
     storage = open_storage(url)
@@ -316,14 +370,17 @@ def _claims_elsewhere(url: str, name: str) -> bool:
 STORAGE: tuple[Callable[[str], None], ...] = (
     what_is_not_there_is_none,
     create_writes_once,
+    another_s_same_bytes_are_not_one_s_own,
     one_of_many_creators_wins,
     put_replaces_the_whole,
     a_writer_s_object_appears_whole,
     a_writer_whose_block_raises_leaves_what_was,
     reads_are_by_range,
+    many_threads_read_one_open_object,
     join_publishes_pieces_in_order,
     a_joined_object_is_out_of_sight_until_its_block_ends,
     a_join_that_fails_leaves_what_was,
+    a_piece_that_changed_is_not_joined,
     names_are_only_names,
     a_name_may_be_as_long_as_the_place_allows,
     list_is_sorted_and_goes_deep,
@@ -332,5 +389,6 @@ STORAGE: tuple[Callable[[str], None], ...] = (
     a_version_changes_when_the_object_does,
     a_claim_is_held_by_one,
     a_claim_ends_with_its_holder,
+    looking_at_a_claim_leaves_it_as_it_is,
     a_claim_ends_when_its_block_raises,
 )

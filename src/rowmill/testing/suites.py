@@ -1,4 +1,4 @@
-"""What every Storage and every table must do, as plain functions that any implementation joins in a few lines.
+"""What every Storage, table and Tracker must do, as plain functions that any implementation joins in a few lines.
 
 ```python
 @pytest.mark.parametrize("check", suites.STORAGE, ids=suites.name_of)
@@ -13,13 +13,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rowmill.testing.storage_suite import STORAGE
-from rowmill.testing.table_suite import TABLES, Place
+from rowmill.testing.table_suite import STAGED, TABLES, Place, close_all
+from rowmill.testing.tracker_suite import TRACKERS
 from rowmill.testing.transactional_suite import TRANSACTIONAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["STORAGE", "TABLES", "TRANSACTIONAL", "Place", "name_of"]
+__all__ = ["STAGED", "STORAGE", "TABLES", "TRACKERS", "TRANSACTIONAL", "Place", "close_all", "name_of"]
 
 
 def name_of(check: Callable[..., Any]) -> str:

@@ -162,17 +162,6 @@ def a_taken_name_of_an_index_is_in_nobody_s_way(place: Place) -> None:
     place.sql('DROP TABLE "Orders_key"')
 
 
-def a_view_on_a_table_that_is_gone_is_in_nobody_s_way(place: Place) -> None:
-    """The table comes back, and the view shows it."""
-    place.sql('CREATE TABLE "Orders" (id TEXT)')
-    place.sql('CREATE VIEW seen AS SELECT id FROM "Orders"')
-    place.sql('DROP TABLE "Orders"')
-    table = opened(place)
-    save(table, 0, orders(1))
-    assert table.settle([0]) == Settlement(1, 0)
-    assert place.sql("SELECT id FROM seen") == [("1",)]
-
-
 TRANSACTIONAL: tuple[Callable[[Place], None], ...] = (
     foreign_rows_columns_and_indexes_stay,
     a_live_table_without_its_key_gets_one,
@@ -186,5 +175,4 @@ TRANSACTIONAL: tuple[Callable[[Place], None], ...] = (
     a_late_commit_changes_nothing_that_is_settled,
     a_row_that_the_live_table_refuses_is_named,
     a_taken_name_of_an_index_is_in_nobody_s_way,
-    a_view_on_a_table_that_is_gone_is_in_nobody_s_way,
 )

@@ -5,8 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from typing import TYPE_CHECKING
 
 from rowmill.tracker import View
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 WINDOW_S = 10.0
 
@@ -17,15 +21,15 @@ class Memory:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._step = "split"
-        self._rows = self._partitions = self._partitions_done = self._rows_done = self._rejected = 0
+        self._rows = self._partitions = self._partitions_done = self._rows_done = self._rejected = self._failures = 0
         self._under_way: dict[int, tuple[int, int]] = {}
         self._seen: deque[tuple[float, int]] = deque()
 
-    def begin(self, step: str, *, rows: int, partitions: int, rows_done: int, partitions_done: int) -> None:
+    def begin(self, step: str, *, rows: int, partitions: int, rows_done: int, todo: Mapping[int, str]) -> None:
         """Say what there is to do."""
         with self._lock:
             self._step, self._rows, self._partitions = step, rows, partitions
-            self._rows_done, self._partitions_done = rows_done, partitions_done
+            self._rows_done, self._partitions_done = rows_done, partitions - len(todo)
             self._seen.clear()
             self._seen.append((time.monotonic(), rows_done))
 
@@ -43,6 +47,7 @@ class Memory:
             rows, rejected = self._under_way.pop(partition, (0, 0))
             self._rows_done -= rows
             self._rejected -= rejected
+            self._failures += 1
 
     def done(self, partition: int) -> None:
         """A partition has its receipt."""
@@ -69,4 +74,8 @@ class Memory:
                 self._rejected,
                 int(rate),
                 int(left / rate) + 1 if rate > 0 and left > 0 else 0 if self._rows and not left else None,
+                self._failures,
             )
+
+    def close(self) -> None:
+        """Nothing is shown to others."""

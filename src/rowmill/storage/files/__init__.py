@@ -6,21 +6,38 @@ caller was told is there survives a power cut. Source: litestream's care; rename
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import shutil
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from stat import S_ISREG
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from rowmill.errors import ConfigurationError, InputError, RowmillError, StateError, TransientError
+from rowmill.errors import InputError, StateError
 from rowmill.storage import Piece, Stat
+from rowmill.storage.files.disk import (
+    FileWriter,
+    Unfinished,
+    entries_of,
+    files_under,
+    held,
+    is_unfinished,
+    make_folder,
+    publish,
+    shortened,
+    sweep,
+    sync_folder,
+    translated,
+    translating,
+    unfinished,
+)
+from rowmill.storage.pieces import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 COPY_BYTES = 1024 * 1024
 PATIENCE, PAUSE_S = 5, 0.05  # for a claim: whoever only looks whether it is held lets go at once
@@ -48,7 +65,7 @@ class Files:
             return None
         except OSError as error:
             raise translated(error, self._path(name)) from None
-        return Stat(found.st_size, f"{found.st_mtime_ns}-{found.st_size}")
+        return stat_of(found)
 
     def get(self, name: str) -> bytes | None:
         """Return the whole file."""
@@ -68,9 +85,10 @@ class Files:
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}", hint="check the path", url=str(path)) from None
         try:
-            if not os.path.isfile(descriptor):  # noqa: PTH113 - a descriptor
+            found = os.fstat(descriptor)
+            if not S_ISREG(found.st_mode):
                 raise InputError(f"{path} is not a file", hint="give the path of one file", url=str(path))
-            yield FileReader(descriptor, path)
+            yield FileReader(descriptor, path, stat_of(found))
         finally:
             os.close(descriptor)
 
@@ -110,10 +128,7 @@ class Files:
         )  # a half output is as large as the whole
         with unfinished(path) as part:
             for piece in pieces:
-                if piece.url:
-                    add_file(path_of(piece.url), part.descriptor, path)
-                else:
-                    part.out.write(piece.literal)
+                add_piece(piece, part, path)
             with translating(path):
                 os.fsync(part.descriptor)
             yield
@@ -146,7 +161,7 @@ class Files:
             sync_folder(self._path(name).parent)
 
     @contextmanager
-    def claim(self, name: str) -> Iterator[None]:
+    def claim(self, name: str) -> Iterator[HeldFile]:
         """Hold a file by flock(2); the kernel lets go when its holder dies, so that the next takes over at once.
 
         What dead processes left half written beside it is removed.
@@ -164,15 +179,41 @@ class Files:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
             sweep(files_under(str(path.parent)))
-            yield
+            yield HeldFile()
+        finally:
+            os.close(descriptor)
+
+    def claimed(self, name: str) -> bool:
+        """Whether somebody holds the file: whether it could not be shared."""
+        path = self._path(name)
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise translated(error, path) from None
+        try:
+            return not held(descriptor, path, fcntl.LOCK_SH)
         finally:
             os.close(descriptor)
 
 
-class FileReader:
-    """An open file."""
+class HeldFile:
+    """A claim on a file: the kernel keeps it while its holder lives."""
 
-    def __init__(self, descriptor: int, path: Path) -> None:
+    def check(self) -> None:
+        """Do nothing: nobody takes over from the living."""
+
+
+class FileReader:
+    """An open file.
+
+    Attributes:
+        stat: What it was when it was opened.
+    """
+
+    def __init__(self, descriptor: int, path: Path, found: Stat) -> None:
+        self.stat = found
         self._descriptor = descriptor
         self._path = path
 
@@ -188,22 +229,17 @@ class FileReader:
             raise translated(error, self._path) from None
         return data
 
-
-class FileWriter:
-    """An open file that takes bytes."""
-
-    def __init__(self, descriptor: int, path: Path) -> None:
-        self._descriptor = descriptor
-        self._path = path
-
-    def write(self, data: bytes) -> None:
-        """Add bytes."""
-        view = memoryview(data)
+    def copy_to(self, target: int, whole: Path) -> None:
+        """Copy all of it to the end of another open file, in the kernel where it can."""
+        at = 0
         try:
-            while view:
-                view = view[os.write(self._descriptor, view) :]
-        except OSError as error:
-            raise translated(error, self._path) from None
+            while copied := os.copy_file_range(self._descriptor, target, 1 << 30, offset_src=at):
+                at += copied
+        except (AttributeError, OSError):  # another file system, or one without the call: read and write
+            out = FileWriter(target, whole)
+            while data := self.read(at, at + COPY_BYTES):
+                out.write(data)
+                at += len(data)
 
 
 def path_of(url: str) -> Path:
@@ -212,144 +248,19 @@ def path_of(url: str) -> Path:
     return Path(path).expanduser().absolute()
 
 
-class Unfinished(NamedTuple):
-    """A file in the making: locked while its writer lives, so that others can tell that it does."""
-
-    name: str
-    descriptor: int
-    out: FileWriter
+def stat_of(found: os.stat_result) -> Stat:
+    """Return length and version: modification time and length."""
+    return Stat(found.st_size, f"{found.st_mtime_ns}-{found.st_size}")
 
 
-@contextmanager
-def unfinished(path: Path) -> Iterator[Unfinished]:
-    """Give a new file beside `path` that is gone afterwards, unless it got another name."""
-    name = f"{path.parent}/.{shortened(path.name)}.{os.urandom(6).hex()}.part"
-    with translating(path):
-        make_folder(path.parent)
-        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    try:
-        held(descriptor, path)
-        yield Unfinished(name, descriptor, FileWriter(descriptor, path))
-    finally:
-        with translating(path):
-            Path(name).unlink(missing_ok=True)
-            os.close(descriptor)
-
-
-def publish(part: Unfinished, path: Path) -> None:
-    """Give a finished file its name, once its bytes are on disk."""
-    with translating(path):
-        os.fsync(part.descriptor)
-        os.replace(part.name, path)  # noqa: PTH105
-        sync_folder(path.parent)
-
-
-def shortened(name: str) -> str:
-    """Return as much of a name as leaves room for what is put around it; a name holds 255 bytes."""
-    return name.encode(errors="surrogateescape")[:200].decode(errors="ignore")
-
-
-def is_unfinished(name: str) -> bool:
-    """Whether a file's name is one that `unfinished` gives."""
-    return name.startswith(".") and name.endswith(".part")
-
-
-def sweep(paths: Iterable[str], start: str = ".") -> None:
-    """Remove unfinished files whose writers are dead."""
-    for path in paths:
-        name = os.path.basename(path)  # noqa: PTH119
-        if name.startswith(start) and is_unfinished(name):
-            with suppress(OSError):  # another was quicker
-                remove_if_free(path)
-
-
-def remove_if_free(path: str) -> None:
-    """Remove a file that nobody holds."""
-    descriptor = os.open(path, os.O_WRONLY)
-    try:
-        if held(descriptor, Path(path)):
-            os.unlink(path)  # noqa: PTH108
-    finally:
-        os.close(descriptor)
-
-
-def held(descriptor: int, path: Path) -> bool:
-    """Lock an open file; return whether this process holds it now."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise translated(error, path) from None
-    return True
-
-
-def files_under(folder: str) -> Iterator[str]:
-    """Return the paths of all files, sorted as whole names."""
-    for entry in sorted(entries_of(folder), key=lambda entry: entry.name + "/" * entry.is_dir(follow_symlinks=False)):
-        if entry.is_dir(follow_symlinks=False):
-            yield from files_under(entry.path)
+def add_piece(piece: Piece, part: Unfinished, path: Path) -> None:
+    """Add a piece to the end of a file in the making: a file by the kernel where it can, another object by reading."""
+    if piece.storage is None:
+        part.out.write(piece.literal)
+        return
+    with opened(piece.storage, piece) as reader:
+        if isinstance(reader, FileReader):
+            reader.copy_to(part.descriptor, path)
         else:
-            yield entry.path
-
-
-def entries_of(folder: str) -> list[os.DirEntry[str]]:
-    """Return what is in a folder; nothing if there is none."""
-    try:
-        return list(os.scandir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise translated(error, Path(folder)) from None
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, and wait until they are on disk."""
-    if not folder.is_dir():
-        make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        sync_folder(folder.parent)
-
-
-def sync_folder(path: Path) -> None:
-    """Wait until a folder's names are on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def add_file(path: Path, target: int, whole: Path) -> None:
-    """Copy a file to the end of another, in the kernel where it can."""
-    with translating(path):
-        source = os.open(path, os.O_RDONLY)
-    try:
-        while os.copy_file_range(source, target, 1 << 30):
-            pass
-    except (AttributeError, OSError):  # another file system, or one without the call: read and write
-        with translating(path):
-            while data := os.read(source, COPY_BYTES):
-                FileWriter(target, whole).write(data)
-    finally:
-        os.close(source)
-
-
-@contextmanager
-def translating(path: Path) -> Iterator[None]:
-    """Let the system's errors come out as ours; only around what is done here, never around a caller's block."""
-    try:
-        yield
-    except OSError as error:
-        raise translated(error, path) from None
-
-
-def translated(error: OSError, path: Path) -> RowmillError:
-    """Return a foreign error as ours: full disks pass, missing rights need the user."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return TransientError(
-            f"no space left to write {path}", hint="make room, then give the same command again", url=str(path)
-        )
-    if error.errno in (errno.EFBIG, errno.EIO, errno.ETIMEDOUT, errno.ESTALE, errno.EMFILE, errno.ENFILE):
-        return TransientError(f"{path}: {error.strerror}", hint="give the same command again", url=str(path))
-    return ConfigurationError(f"{path}: {error.strerror}", hint="check the path and its rights", url=str(path))
+            for at in range(0, reader.stat.bytes, COPY_BYTES):
+                part.out.write(reader.read(at, at + COPY_BYTES))

@@ -1,0 +1,112 @@
+"""`rowmill devcloud up|down|status|reset|env`: the local AWS."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rowmill.cli import declaring as declared
+from rowmill.cli import layout, telling
+
+if TYPE_CHECKING:
+    from rowmill.devcloud import Devcloud
+
+
+def folder() -> str:
+    """Return where it is kept if nobody says so."""
+    return str(Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "rowmill" / "devcloud")
+
+
+data_option = click.option("--data", default=folder, metavar="DIR", help="Its folder.  [default: in the user's state]")
+
+
+def text_of(cloud: Devcloud) -> str:
+    """Return where it is, in words."""
+    pairs = [("AWS", cloud.endpoint), ("Valkey", cloud.tracker_url), ("EFS", cloud.efs), ("logs", cloud.data)]
+    return layout.fields(pairs)
+
+
+@declared.command(
+    "rowmill devcloud up",
+    "Start a local AWS: S3, DynamoDB, EventBridge, Lambda, Step Functions by MiniStack, and a real Valkey. "
+    "The first time it is installed into an environment of its own.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=14566, show_default=True, help="Of AWS; 0 = a free one.")
+@click.option(
+    "--valkey-port", type=click.IntRange(0, 65535), default=16379, show_default=True, help="Of Valkey; 0 = a free one."
+)
+@data_option
+def up(port: int, valkey_port: int, data: str) -> None:
+    """Start it."""
+    from rowmill import devcloud as clouds
+
+    cloud = clouds.up(data, port=port, valkey_port=valkey_port)
+    telling.answer(f'the local AWS is up\n{text_of(cloud)}\nnext: eval "$(rowmill devcloud env)"')
+
+
+@declared.command("rowmill devcloud down", "Stop the local AWS; what was in it is gone.")
+@data_option
+def down(data: str) -> None:
+    """Stop it."""
+    from rowmill import devcloud as clouds
+
+    telling.answer("the local AWS is down" if clouds.down(data) else "the local AWS did not run")
+
+
+@declared.command("rowmill devcloud status", "Show whether the local AWS runs, and where.")
+@data_option
+@declared.as_json
+def status(data: str, *, as_json: bool) -> None:
+    """Show it."""
+    from rowmill import devcloud as clouds
+
+    cloud = clouds.read(data)
+    alive = cloud is not None and cloud.alive
+    if as_json:
+        facts = {"endpoint": cloud.endpoint, "tracker": cloud.tracker_url, "efs": cloud.efs} if cloud else {}
+        telling.answer_json({"schema": "rowmill.devcloud/1", "up": alive, **facts})
+    elif cloud is None:
+        telling.answer("the local AWS does not run")
+    else:
+        telling.answer(f"the local AWS {'runs' if alive else 'has died'}\n{text_of(cloud)}")
+
+
+@declared.command("rowmill devcloud reset", "Empty all stores of the local AWS.")
+@data_option
+def reset(data: str) -> None:
+    """Empty it."""
+    from rowmill import devcloud as clouds
+
+    telling.answer(f"the local AWS is empty\n{text_of(clouds.reset(data))}")
+
+
+@declared.command(
+    'rowmill devcloud env\neval "$(rowmill devcloud env)"',
+    "Print the environment by which programs meet the local AWS.",
+)
+@data_option
+def env(data: str) -> None:
+    """Print it."""
+    from rowmill import devcloud as clouds
+    from rowmill.errors import StateError
+
+    cloud = clouds.read(data)
+    if cloud is None:
+        raise StateError("the local AWS does not run", hint="rowmill devcloud up")
+    telling.answer(clouds.exports(cloud.env))
+
+
+@click.group(
+    help=declared.with_example("rowmill devcloud up", "A local AWS to try and to test with."),
+    short_help="A local AWS to try and to test with",
+)
+@declared.manner_options
+def devcloud() -> None:
+    """Take a command."""
+
+
+for command in (up, down, status, reset, env):
+    devcloud.add_command(command)

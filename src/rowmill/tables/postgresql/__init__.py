@@ -1,0 +1,1 @@
+"""PostgreSQL: staging by COPY, settled in one transaction."""
