@@ -22,7 +22,8 @@ $(STAMP): $(BIN)/python pyproject.toml
 
 servers:  ## PostgreSQL from Debian, where it is missing: tests start their own
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
-		{ echo "installing Debian's postgresql for the tests"; apt-get update -qq && apt-get install -y -qq postgresql >/dev/null; }
+		{ echo "installing Debian's postgresql for the tests"; apt-get update -qq && apt-get install -y -qq postgresql >/dev/null; } || \
+		{ echo "the tests need PostgreSQL's server: apt-get install postgresql, as root" >&2; exit 1; }
 
 $(DEV_STAMP): $(STAMP) requirements-dev.txt | servers
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("orders", "borders", "start", "memory", "dynamodb", "modes", "sizes")
+NAMES = ("orders", "borders", "start", "memory", "dynamodb", "postgresql", "modes", "sizes")
 
 
 def python(*words, folder=ROOT):

@@ -143,7 +143,7 @@ class PostgreSqlServer:
         import psycopg  # noqa: PLC0415 - an extra
 
         place = f"postgresql://tester@127.0.0.1:{self.port}/{database}"
-        with psycopg.connect(place, autocommit=True) as db:
+        with psycopg.connect(place, autocommit=True, client_encoding="utf8") as db:
             done = db.execute(statement.encode())
             return done.fetchall() if done.description else []
 

@@ -11,7 +11,9 @@ from rowmill.tables import Settlement, open_table
 from rowmill.tables.postgresql import connecting
 from rowmill.testing.table_suite import opened, orders, save
 
-CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'tester'"
+CUT = (
+    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'tester'"
+)
 
 
 def test_a_connection_that_was_cut_between_partitions_is_made_anew(place):
@@ -48,6 +50,8 @@ def test_rows_that_went_with_their_connection_are_not_taken_for_saved(place, loo
         ("57P01", TransientError),  # shut down
         ("57014", TransientError),  # statement_timeout
         ("25P03", TransientError),  # idle in transaction
+        ("55P03", TransientError),  # lock_timeout
+        ("55000", ProcessingError),
         ("25006", ConfigurationError),  # read only
         ("42501", ConfigurationError),  # no right
         ("42P01", ConfigurationError),  # no table

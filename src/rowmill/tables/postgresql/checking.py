@@ -24,11 +24,11 @@ SELECT a.attname,
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_collation co ON co.oid = a.attcollation LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace
 WHERE a.attrelid = to_regclass({relation}) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
-# Of the indexes that ON CONFLICT can go by, the columns.
+# Of the indexes that ON CONFLICT may go by, the columns, and whether it can: a deferrable one it finds, and then fails.
 UNIQUE = """
-SELECT array_agg(a.attname::text ORDER BY a.attname) FROM pg_index i
+SELECT array_agg(a.attname::text ORDER BY a.attname), bool_and(i.indimmediate) FROM pg_index i
 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
-WHERE i.indrelid = to_regclass({relation}) AND i.indisunique AND i.indimmediate AND i.indisvalid
+WHERE i.indrelid = to_regclass({relation}) AND i.indisunique AND i.indisvalid
     AND i.indpred IS NULL AND i.indexprs IS NULL
 GROUP BY i.indexrelid"""
 RELATION = """
@@ -73,8 +73,13 @@ def live_table(db: psycopg.Connection, names: Names, keys: Sequence[str]) -> Liv
         told = KINDS.get(kind, "thing of another kind")
         raise ConfigurationError(f"{names.table!r} is a {told}, not a table", hint="give the table another name")
     sets = db.execute(UNIQUE.format(relation=literal(names.live)).encode()).fetchall()
-    has_key = any(sorted(columns) == sorted(keys) for (columns,) in sets)
-    return Live(names, {column.name: column for column in columns_of(db, names.live)}, owned=owned, has_key=has_key)
+    same = [immediate for columns, immediate in sets if sorted(columns) == sorted(keys)]
+    if keys and not all(same):
+        raise ConfigurationError(
+            f"the key of the table {names.table!r} has a DEFERRABLE constraint, by which PostgreSQL replaces no row",
+            hint="make it NOT DEFERRABLE, or declare no key",
+        )
+    return Live(names, {column.name: column for column in columns_of(db, names.live)}, owned=owned, has_key=bool(same))
 
 
 def check_type(db: psycopg.Connection, kind: str) -> None:

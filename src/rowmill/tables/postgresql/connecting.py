@@ -45,7 +45,7 @@ SHOWN_VALUE = re.compile(r'".*"', re.DOTALL)
 ROW_ERRORS = (psycopg.IntegrityError, psycopg.DataError)  # what is wrong with a row, and not with the database
 RIGHTS, READ_ONLY, TIMEOUT = "42501", "25006", "57014"  # SQLSTATE codes, and classes
 MISTAKE = ("42", "3D", "3F", "28", "0A")
-PASSING = ("08", "25", "40", "53", "55", "57", "58", "XX")
+PASSING = ("08", "25", "40", "53", "55006", "55P03", "57", "58", "XX")
 
 
 def check_url(url: str) -> None:
