@@ -38,7 +38,7 @@ def main() -> None:
 def run(words: dict[str, str]) -> None:
     code, answer = 1, Path(words.pop("answer"))
     try:
-        answer.write_bytes(msgspec.json.encode(rowmill.run(**words, on="inline", rows_per_partition=100)))
+        answer.write_bytes(msgspec.json.encode(rowmill.run(**words, on="inline", rows_per_partition=200)))
         code = 0
     except rowmill.RowmillError as error:
         answer.write_text(str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -111,5 +112,7 @@ def test_a_table_that_is_not_there_is_exit_2_before_row_1_and_made_when_asked_fo
 def test_a_run_on_the_dynamodb_of_the_local_aws_gives_what_the_oracle_gives(aws, few_orders, stub, dynamodb) -> None:
     run = aws(few_orders, stub)
     del run.env["AWS_ENDPOINT_URL_DYNAMODB"]
+    with suppress(dynamodb.exceptions.ResourceNotFoundException):
+        dynamodb.delete_table(TableName="Orders")  # other tests of this session may have made it
     run.rows_of_table = partial(rows_of_dynamodb, dynamodb, "Orders")
     run.ends_right(create_table="", **IN_FOUR)
