@@ -55,7 +55,7 @@ def test_nothing_is_lost_when_dynamodb_is_slow(aws, orders) -> None:
 def test_nothing_is_lost_when_dynamodb_fails_in_every_way_and_is_slow(aws, few_orders) -> None:
     with DynamoStub(Faults(**ALL, seed=6), latency_s=LATENCY_S) as stub:
         stub.create("Orders", {"Order ID": "S"})
-        aws(few_orders, stub).ends_right(**IN_FOUR)
+        aws(few_orders, stub).ends_right(rows_per_partition="1000", on="processes")
         counts = stub.counts
     assert min(counts.throttled, counts.unprocessed, counts.errors, counts.resets) > 3, counts
 

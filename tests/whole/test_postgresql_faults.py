@@ -58,15 +58,15 @@ def test_a_run_into_postgresql_gives_what_the_oracle_gives(run: Campaign, on: st
     assert run.give(on=on).report["status"] == "repeated"
 
 
-@pytest.mark.parametrize(("on", "seed"), [("inline", 1), ("processes", 2)])
+@pytest.mark.parametrize(("on", "moments"), [("inline", (4,)), ("processes", (2, 6))])
 def test_postgresql_that_is_killed_in_mid_run_and_comes_back_changes_nothing(
-    run: Campaign, postgresql: PostgreSqlServer, on: str, seed: int
+    run: Campaign, postgresql: PostgreSqlServer, on: str, moments: tuple[int, ...]
 ) -> None:
     process = run.start(SLOWLY, on=on)
-    for receipts in (2, 6):
+    for receipts in moments:
         wait_until(lambda least=receipts: run.receipts() >= least, process)
-        time.sleep(random.Random(seed + receipts).uniform(0, 0.2))
-        killed_and_back(postgresql, seed + receipts)
+        time.sleep(random.Random(receipts).uniform(0, 0.2))
+        killed_and_back(postgresql, receipts)
     done = ended(process)
     assert done.code in (0, 75), done.err
     if done.code == 75:

@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 LATENCY_S = 0.05
 SHORT, LONG = 400, 120_000  # cuts below: answers of XML and receipts, and data
 KINDS = {
-    "busy_or_broken": (dice(11, busy=0.05, broken=0.05),),
-    "answers_lost": (dice(12, lost=0.08),),
-    "bodies_cut": (dice(13, cut=0.1, most_bytes=SHORT), dice(14, cut=0.4, most_bytes=LONG)),
+    "busy_broken_or_answers_lost": (dice(11, busy=0.02, broken=0.02, lost=0.04),),
+    "bodies_cut": (dice(13, cut=0.1, most_bytes=SHORT), dice(14, cut=0.3, most_bytes=LONG)),
     "all_of_it": (
-        dice(15, busy=0.02, broken=0.02, lost=0.03, cut=0.05, most_bytes=SHORT),
+        dice(15, busy=0.02, broken=0.02, lost=0.02, cut=0.05, most_bytes=SHORT),
         dice(16, cut=0.2, most_bytes=LONG),
     ),
 }
@@ -65,7 +64,7 @@ def test_nothing_is_lost_when_s3_is_slow(aws, orders, through: HttpProxy) -> Non
     run = aws(orders)
     through.rule = lambda _: Fault(after_s=LATENCY_S)
     run.env["AWS_ENDPOINT_URL_S3"] = through.url
-    run.ends_right(on="inline", rows_per_partition="5000")
+    run.ends_right(on="inline", rows_per_partition="10000")
 
 
 def test_s3_that_stays_busy_is_exit_75_and_the_same_command_goes_on(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 UNIT_BYTES = 1024
+Put: TypeAlias = "tuple[StubTable, Key, dict[str, Any], int]"  # what is asked for, a put or a delete, and its size
 
 
 class Faults(msgspec.Struct, frozen=True):
@@ -36,6 +37,7 @@ class Faults(msgspec.Struct, frozen=True):
         error_500: Refused as an internal error; nothing is written.
         reset: All is written, and the connection is reset instead of an answer.
         refuse: Code of an error by which every request is refused, reads too.
+        refused: The operations that this is for, if not for all.
         seed: Of the dice.
     """
 
@@ -44,6 +46,7 @@ class Faults(msgspec.Struct, frozen=True):
     error_500: float = 0.0
     reset: float = 0.0
     refuse: str = ""
+    refused: tuple[str, ...] = ()
     seed: int = 1
 
 
@@ -98,7 +101,7 @@ class Operations:
         Raises:
             Refusal: DynamoDB would refuse it, or the dice said so.
         """
-        if self.faults.refuse:
+        if self.faults.refuse and (not self.faults.refused or operation in self.faults.refused):
             raise Refusal(self.faults.refuse, "refused on purpose")
         if operation not in self._known:
             raise Refusal("UnknownOperationException", operation)
@@ -124,7 +127,8 @@ class Operations:
 
     def _put_item(self, request: dict[str, Any]) -> dict[str, Any] | None:
         table = self._table(request["TableName"])
-        puts = [(table, table.key_of(request["Item"]), request["Item"], checked_item(request["Item"]))]
+        one = {"PutRequest": {"Item": request["Item"]}}
+        puts = [(table, table.key_of(request["Item"]), one, checked_item(request["Item"]))]
         self._fail_whole()
         return self._write(puts, {})
 
@@ -132,11 +136,15 @@ class Operations:
         asked = [(name, one) for name, ones in request["RequestItems"].items() for one in ones]
         if not 1 <= len(asked) <= MOST_PUTS:
             raise invalid("Too many items requested for the BatchWriteItem call")
-        puts = []
+        puts: list[Put] = []
         for name, one in asked:
-            table, item = self._table(name), one["PutRequest"]["Item"]
+            table = self._table(name)
+            if "DeleteRequest" in one:
+                puts.append((table, table.key_of(one["DeleteRequest"]["Key"], whole=True), one, 0))
+                continue
+            item = one["PutRequest"]["Item"]
             size = checked_item(item)
-            puts.append((table, table.key_of(item), item, size))
+            puts.append((table, table.key_of(item), one, size))
         if len({(table.name, key) for table, key, _, _ in puts}) != len(puts):
             raise invalid("Provided list of item keys contains duplicates")
         self._fail_whole()
@@ -146,8 +154,8 @@ class Operations:
             kept, left = puts[len(puts) // 2 + len(puts) % 2 :], puts[: len(puts) // 2 + len(puts) % 2]
         self.counts.unprocessed += len(left)
         unprocessed: dict[str, list[Any]] = {}
-        for table, _, item, _ in left:
-            unprocessed.setdefault(table.name, []).append({"PutRequest": {"Item": item}})
+        for table, _, one, _ in left:
+            unprocessed.setdefault(table.name, []).append(one)
         return self._write(kept, {"UnprocessedItems": unprocessed})
 
     def _fail_whole(self) -> None:
@@ -159,11 +167,14 @@ class Operations:
             self.counts.errors += 1
             raise Refusal("InternalServerError", "Internal server error")
 
-    def _write(self, puts: list[tuple[StubTable, Key, Item, int]], answer: dict[str, Any]) -> dict[str, Any] | None:
-        for table, key, item, size in puts:
-            table.items[key] = item
+    def _write(self, puts: list[Put], answer: dict[str, Any]) -> dict[str, Any] | None:
+        for table, key, one, size in puts:
+            if "PutRequest" in one:
+                table.items[key] = one["PutRequest"]["Item"]
+                self.counts.puts += 1
+            else:
+                table.items.pop(key, None)
             self.counts.units += max(1, -(-size // UNIT_BYTES))
-        self.counts.puts += len(puts)
         self.counts.most_puts = max(self.counts.most_puts, len(puts))
         self.counts.most_bytes = max(self.counts.most_bytes, sum(size for *_, size in puts))
         if self.dice.random() < self.faults.reset:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from ast import literal_eval
+from base64 import b64encode
+from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from rowmill.tables import OpenTable
 
 BATCH_ROWS = 1_000
+BOOLS = dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True) | dict.fromkeys(
+    ("false", "f", "no", "n", "off", "0"), False
+)
 # `same` is that of the row which min or max picks: SQLite's "bare columns in an aggregate query".
 FIRST = """SELECT count(*), count(*) FILTER (WHERE NOT same), min(place) FILTER (WHERE NOT same)
     FROM (SELECT min(place) AS place, same FROM seen GROUP BY key)"""
@@ -61,9 +67,11 @@ class Winners:
             elif live is None:
                 self._lost = ordinal if self._lost is None else self._lost
             else:
-                cells = {name.lower(): cell for name, cell in live.items()}
-                own = msgspec.msgpack.encode([cells[name.lower()] for name in keys])  # as the table spells it
-                agrees = all(name.lower() in cells and self._agree(cells[name.lower()], row[name]) for name in row)
+                # By the exact name first: SQL's names have no letters of their own, other tables' have.
+                cells = {name.lower(): cell for name, cell in live.items()} | live
+                spelled = {name: name if name in cells else name.lower() for name in (*keys, *row)}
+                own = msgspec.msgpack.encode([cells[spelled[name]] for name in keys])  # as the table spells it
+                agrees = all(spelled[name] in cells and self._agree(cells[spelled[name]], row[name]) for name in row)
                 seen.append((own, ordinal, agrees))
         self._seen.executemany("INSERT INTO seen VALUES (?, ?, ?)", seen)
         self._held.clear()
@@ -107,18 +115,68 @@ def bound(value: Any) -> Any:
 
 def same_text(cell: Any, text: Any) -> bool:
     """As `same`, where what was written is known as a file's text: NULL and empty text look alike there."""
+    if isinstance(cell, (dict, list, set)) and isinstance(text, str):
+        try:
+            text = literal_eval(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return False
     return (cell is None and text in (None, "")) or same(cell, text)
 
 
 def same(cell: Any, value: Any) -> bool:
     """Whether a table's cell says what was written, in the table's own type: text 1.50 may stand as the number 1.5."""
-    if None in (cell, value) or bytes in (type(cell), type(value)):
-        return bool(cell == value)
+    if cell is None or value is None:
+        return cell is value
+    if bytes in (type(cell), type(value)):
+        return _same_bytes(cell, value)
+    if isinstance(cell, (dict, list, set)):
+        return _same_inside(cell, value)
+    return _same_scalar(cell, value)
+
+
+def _same_scalar(cell: Any, value: Any) -> bool:
+    if isinstance(cell, bool) and str(value).lower() in BOOLS:
+        return BOOLS[str(value).lower()] is cell
     if isinstance(value, bool) or value in ("True", "False"):
         return str(cell) in (str(value), str(int(value in (True, "True"))))
-    if str(cell) == str(value) or {type(cell), type(value)} == {str}:
-        return str(cell) == str(value)
+    if str(cell) == str(value):
+        return True
+    if isinstance(cell, str) and isinstance(value, (str, date, time)):
+        return _same_moment(cell, value)
     return _equal_numbers(cell, value)
+
+
+def _same_bytes(cell: Any, value: Any) -> bool:
+    """Compare bytes; as text they may stand as what they say, as base64 in JSON, as Python shows them in CSV."""
+    if isinstance(cell, bytes) and isinstance(value, str):
+        return value in (b64encode(cell).decode(), str(cell)) or value.encode() == cell
+    return bool(cell == value)
+
+
+def _same_inside(cell: Any, value: Any) -> bool:
+    """Compare what holds other things; a set is a list in JSON."""
+    if isinstance(cell, dict):
+        return isinstance(value, dict) and cell.keys() == value.keys() and all(same(cell[k], value[k]) for k in cell)
+    if not isinstance(value, (list, tuple, set, frozenset)) or len(cell) != len(value):
+        return False
+    if isinstance(cell, list):
+        return isinstance(value, (list, tuple)) and all(map(same, cell, value))
+    return all(any(same(one, other) for other in value) for one in cell)
+
+
+def _same_moment(cell: str, value: Any) -> bool:
+    """Compare a moment's ISO 8601 text with what Python or JSON writes for it: a blank for the T, Z for no offset."""
+    text = value if isinstance(value, str) else value.isoformat()
+    in_json = cell.removesuffix("+00:00") + "Z" if cell.endswith("+00:00") else cell
+    return text in (cell, cell.replace("T", " ", 1), in_json) and _is_moment(cell)
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _equal_numbers(cell: Any, value: Any) -> bool:
@@ -126,5 +184,5 @@ def _equal_numbers(cell: Any, value: Any) -> bool:
         if isinstance(cell, float):
             return math.isclose(cell, float(value), rel_tol=1e-14)
         return Decimal(str(cell)) == Decimal(str(value))
-    except (InvalidOperation, ValueError):
+    except (InvalidOperation, ValueError, TypeError):
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +11,7 @@ from rowmill.errors import IntegrityError
 from rowmill.model.capacity import write_units
 from rowmill.tables import Refused
 from rowmill.tables.dynamodb.encoding import Unsendable
-from rowmill.tables.dynamodb.kept import Place, hash_of
+from rowmill.tables.dynamodb.kept import Place, hash_of, room
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -44,15 +46,16 @@ class DynamoDbStage:
         """Take rows."""
         refused: list[Refused] = []
         items: list[tuple[bytes, int]] = []
-        for place, value in enumerate(values):
-            try:
-                item, key, size_bytes = self._encoder.encode_sized(value)
-            except Unsendable as error:
-                refused.append(Refused(place, error.reason))
-                continue
-            self._rows += 1
-            if self._keep(hash_of(key), item):
-                items.append((item, write_units(size_bytes)))
+        with room():
+            for place, value in enumerate(values):
+                try:
+                    item, key, size_bytes = self._encoder.encode_sized(value)
+                except Unsendable as error:
+                    refused.append(Refused(place, error.reason))
+                    continue
+                if self._keep(hash_of(key), item):
+                    items.append((item, write_units(size_bytes)))
+        self._rows += len(values) - len(refused)
         self._send(items)
         return refused
 
@@ -62,7 +65,7 @@ class DynamoDbStage:
         if again and not self._last_wins:
             return False
         self._items.write(item)
-        self._places[key] = Place(self._bytes, len(item))
+        self._places[key] = Place(self._bytes, len(item), zlib.crc32(item))
         self._bytes += len(item)
         if again:
             self._late.add(key)
@@ -79,14 +82,15 @@ class DynamoDbStage:
         Raises:
             IntegrityError: It acknowledged another number.
         """
-        told, self._sent = self._sender.flush(), self._sent
-        if told != self._sent:
+        if (told := self._sender.flush()) != self._sent:
             raise IntegrityError(f"the table acknowledged {told:,} items of {self._sent:,} sent")
         self._sent = 0
 
     def commit(self) -> int:
         """Wait for the table, write what must be written last, and keep the items and their keys."""
         self._acknowledged()
+        with room():
+            self._items.flush()
         for items in self._in_batches(sorted(self._places[key] for key in self._late)):
             self._send(items)
         self._acknowledged()
@@ -98,12 +102,13 @@ class DynamoDbStage:
     def _in_batches(self, places: Sequence[Place]) -> Iterable[list[tuple[bytes, int]]]:
         for low in range(0, len(places), TOGETHER):
             items = []
-            for offset, length in places[low : low + TOGETHER]:
+            for offset, length, _ in places[low : low + TOGETHER]:
                 self._items.seek(offset)
                 item = self._items.read(length)
-                items.append((item, write_units(length)))
+                items.append((item, write_units(length)))  # its JSON is longer than what counts: never too few
             yield items
 
     def abandon(self) -> None:
         """Let go of what is kept here."""
-        self._items.close()
+        with suppress(OSError):  # a full disk, of which was told
+            self._items.close()

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import re
 from itertools import groupby, islice
+from operator import itemgetter
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from rowmill import wire
-from rowmill.errors import ConfigurationError, IntegrityError, ProcessingError
+from rowmill.errors import ConfigurationError, IntegrityError, ProcessingError, TransientError
 from rowmill.model import codec
 from rowmill.model.capacity import write_units
+from rowmill.storage.ahead import in_order
 from rowmill.tables import Marker, Settlement
 from rowmill.tables.dynamodb import duplicates as finding
 from rowmill.tables.dynamodb import kept as keeping
-from rowmill.tables.dynamodb.describing import Described, describe, make
-from rowmill.tables.dynamodb.encoding import Encoder
+from rowmill.tables.dynamodb.describing import Described, describe, described, make, try_rights
+from rowmill.tables.dynamodb.encoding import Encoder, known_type
+from rowmill.tables.dynamodb.kept import AGAIN, RECORD, read_index, read_items, room
 from rowmill.tables.dynamodb.reading import counted, found_rows, is_empty
 from rowmill.tables.dynamodb.sending import Sender
 from rowmill.tables.dynamodb.stage import DynamoDbStage
+from rowmill.tables.dynamodb.winners import Chosen, by_place, chosen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,8 +40,8 @@ if TYPE_CHECKING:
 
 URL = re.compile(r"dynamodb://(?:(?P<region>[a-z0-9-]+)/)?(?P<name>[A-Za-z0-9_.-]{3,255})")
 FOLDER, SETTLED = "table", "table.json"
-WINNERS_TOGETHER = 100_000  # written, and forgotten: 10 MB
 SENT_TOGETHER = 1_000
+READ_AT_ONCE = 4  # indexes
 
 
 class DynamoDb:
@@ -91,24 +95,25 @@ class DynamoDb:
             ConfigurationError: It is not there, has another key, or may not be used.
         """
         del columns  # a table knows its key only
-        for name, kind in self._declared.types.items():
-            if kind not in ("S", "N", "B", "BOOL"):
-                raise ConfigurationError(
-                    f"Table(types=…): {kind!r} of {name!r} is no type of DynamoDB", hint="use S, N, B or BOOL"
-                )
-        if self._create:
-            make(self._region, self._name, self._keys, self._key_types())
-        live = self._live()
+        for column, kind in self._declared.types.items():
+            known_type(column, kind)
+        if self._create and described(self._region, self._name) is None:
+            make(self._region, self._name, self._key_types())
+        live = self._described = describe(self._region, self._name)
         if list(live.keys) != self._keys:
             raise ConfigurationError(
                 f"the key of the table {self._name!r} is {', '.join(live.keys)}, the job's is {', '.join(self._keys)}",
                 hint="declare Table(key=…) as the table has it",
                 url=self._url,
             )
+        try_rights(self._region, self._name, live.keys)
+        is_empty(self._region, self._name)  # it is asked later whether what was settled is still there
 
-    def _key_types(self) -> list[str]:
-        types = [self._declared.types.get(key, "S") for key in self._declared.keys]
-        return [kind if kind in ("N", "B") else "S" for kind in types]
+    def _key_types(self) -> dict[str, str]:
+        declared = [known_type(key, self._declared.types.get(key, "S")) for key in self._declared.keys]
+        if "BOOL" in declared:
+            raise ConfigurationError("a key of a DynamoDB table cannot be BOOL", hint="declare it as S, N or B")
+        return dict(zip(self._keys, declared, strict=True))
 
     def _encoder(self) -> Encoder:
         return Encoder(
@@ -127,11 +132,16 @@ class DynamoDb:
 
     def stage(self, partition: int, attempt: str) -> DynamoDbStage:
         """Begin a partition; what an earlier one left under way is dropped."""
-        if self._stage is not None:
-            self._stage.abandon()
-            self._close_sender()
+        self._drop_stage()
         self._stage = DynamoDbStage(self, self._opened_sender(), self._encoder(), partition, attempt)
         return self._stage
+
+    def _drop_stage(self) -> None:
+        """Drop what is under way, and what of it is still to be sent."""
+        if self._stage is not None:
+            self._stage.abandon()
+            self._stage = None
+            self._close_sender()
 
     def keep(self, partition: int, attempt: str, rows: int, items: BinaryIO, places: Mapping[bytes, Place]) -> None:
         """Keep a partition's items and keys: with this it counts. What earlier attempts kept goes."""
@@ -143,8 +153,15 @@ class DynamoDb:
         self._stage = None
 
     def markers(self) -> dict[int, Marker]:
-        """Return which partitions are kept."""
-        return {part: Marker(one.attempt, one.rows) for part, one in self._kept().items()}
+        """Return which partitions are kept; none if the live table lost their rows, and then they are forgotten.
+
+        Else the rows of those that are redone first would make it look as if the others were there too.
+        """
+        kept = self._kept()
+        if any(one.rows for one in kept.values()) and is_empty(self._region, self._name):
+            self.discard()
+            return {}
+        return {part: Marker(one.attempt, one.rows) for part, one in kept.items()}
 
     def _kept(self) -> dict[int, Kept]:
         return {one.partition: one for one in keeping.kept_of(self._workspace, self._folder)}
@@ -163,53 +180,76 @@ class DynamoDb:
 
         Raises:
             ProcessingError: A key occurs twice and the job says `fail`; rows of the run are in the table.
+            TransientError: A worker that was thought dead has replaced a partition's object meanwhile.
 
         Restart: safe to repeat at any point; a winner written twice is the same row.
+
+        Cost: see `duplicates` and `winners`; of the partitions' objects the indexes are read, and the winners' items.
         """
         if (done := self.settled()) is not None:
             return done
-        kept = self._kept()
-        ordered = [kept[part] for part in partitions if part in kept]
-        with TemporaryFile(prefix="rowmill-") as file:
-            indexes = (keeping.read_index(self._workspace, one.name) for one in ordered)
-            spans = finding.gathered(indexes, file)
-            keys = sum(end - start for start, end in spans) // keeping.RECORD.size
-            rows = sum(one.rows for one in ordered)
-            last = self._declared.on_duplicate != "first"
-            within = rows - keys
-            if self._declared.on_duplicate == "fail":
-                self._refuse_doubled(within, next(finding.winners(file, spans, last=last), None), ordered)
+        self._drop_stage()
+        ordered = self._ordered(partitions)
+        rows = sum(one.rows for one in ordered)
+        with TemporaryFile(prefix="rowmill-") as indexes, TemporaryFile(prefix="rowmill-") as winners, room():
+            keys, told = self._chosen(ordered, indexes, winners)
+            duplicates = rows - keys + told.losers
             confirm()
-            lost = within + self._write(finding.winners(file, spans, last=last), ordered)
-        settlement = Settlement(rows - lost, lost)
+            self._write(by_place(winners, told.lots), ordered)
+        settlement = Settlement(rows - duplicates, duplicates)
         self._workspace.put(f"{self._run}/{SETTLED}", codec.encode(settlement))
         return settlement
 
-    def _refuse_doubled(self, within: int, across: finding.Winner | None, ordered: Sequence[Kept]) -> None:
+    def _ordered(self, partitions: Sequence[int]) -> list[Kept]:
+        """Return the partitions' objects in the order of the input.
+
+        Raises:
+            TransientError: One is not there; what counts as done was looked up before.
+        """
+        kept = self._kept()
+        for part in partitions:
+            if part not in kept:
+                raise TransientError(f"what was kept of partition {part} is gone", hint=AGAIN, partition=part)
+        return [kept[part] for part in partitions]
+
+    def _chosen(self, ordered: Sequence[Kept], indexes: BinaryIO, winners: BinaryIO) -> tuple[int, Chosen]:
+        """Return how many keys the partitions have, each counted by itself, and the winners of those in several.
+
+        Raises:
+            ProcessingError: A key occurs twice and the job says `fail`.
+        """
+        read = in_order(lambda one: read_index(self._workspace, one.name), ordered, READ_AT_ONCE)
+        places = finding.gathered(read, indexes)
+        keys = sum(end - start for start, end in places) // RECORD.size
+        found = finding.winners(indexes, places, last=self._declared.on_duplicate != "first")
+        if self._declared.on_duplicate == "fail":
+            self._refuse_doubled(sum(one.rows for one in ordered) > keys, next(found, None), ordered)
+        return keys, chosen(found, winners)
+
+    def _refuse_doubled(self, within: bool, across: finding.Winner | None, ordered: Sequence[Kept]) -> None:
         if not within and across is None:
             return
         where = "within a partition" if across is None else f"in partition {ordered[across.partition].partition}, again"
         raise ProcessingError(
-            f"a key of {self._declared.name!r} occurs twice in the input, {where}",
-            hint="correct the input, or declare Table(on_duplicate='last') or 'first'",
+            f"a key of the table {self._name!r} occurs twice in the input, {where}",
+            hint="correct the input, or declare Table(on_duplicate='last') or 'first'; rows that came before are in "
+            "the table",
         )
 
-    def _write(self, found: Iterator[finding.Winner], ordered: Sequence[Kept]) -> int:
-        """Write winners, some at a time; return how many rows lost."""
-        lost = 0
-        while some := list(islice(found, WINNERS_TOGETHER)):
-            lost += sum(winner.losers for winner in some)
-            some.sort(key=lambda winner: (winner.partition, winner.place))
-            sent = 0
-            for partition, group in groupby(some, key=lambda winner: winner.partition):
-                places = (winner.place for winner in group)
-                items = keeping.read_items(self._workspace, ordered[partition].name, places)
-                while batch := [(item, write_units(len(item))) for item in islice(items, SENT_TOGETHER)]:
-                    self._opened_sender().put(batch)
-                    sent += len(batch)
-            if (told := self._opened_sender().flush()) != sent:
-                raise IntegrityError(f"the table acknowledged {told:,} items of {sent:,} sent")
-        return lost
+    def _write(self, winners: Iterable[tuple[int, Place]], ordered: Sequence[Kept]) -> None:
+        """Write winners once more.
+
+        Raises:
+            IntegrityError: The table did not acknowledge each of them.
+        """
+        sent = 0
+        for number, group in groupby(winners, key=itemgetter(0)):
+            items = read_items(self._workspace, ordered[number].name, (place for _, place in group))
+            while batch := [(item, write_units(len(item))) for item in islice(items, SENT_TOGETHER)]:
+                self._opened_sender().put(batch)
+                sent += len(batch)
+        if sent and (told := self._opened_sender().flush()) != sent:
+            raise IntegrityError(f"the table acknowledged {told:,} items of {sent:,} sent")
 
     def discard(self) -> None:
         """Forget what the run kept; its rows stay in the table."""
@@ -236,7 +276,5 @@ class DynamoDb:
 
     def close(self) -> None:
         """Let go of the connections."""
-        if self._stage is not None:
-            self._stage.abandon()
-            self._stage = None
+        self._drop_stage()
         self._close_sender()
