@@ -124,9 +124,13 @@ class TransientError(RowmillError):
     """A place is busy or unreachable: the same command later goes on.
 
     A user's function raises it to have its row tried again, with growing pauses and a budget.
+
+    Attributes:
+        spent: The place was waited for as long as is allowed, so that trying again at once is no use.
     """
 
     exit_code = 75
+    spent: bool = False
 
 
 class Stopped(BaseException):

@@ -49,14 +49,14 @@ def patiently(work: Callable[[], T], again: Callable[[], object]) -> T:
         work: Safe to repeat.
         again: Called before each repetition.
 
-    A row's own `TransientError` has had its tries, and is not tried here.
+    A row's own `TransientError` has had its tries, and a place's whose budget is spent too; neither is tried here.
     """
     dice = random.Random()  # noqa: S311 - so that workers do not come back all at once
     for tries in range(TRIES - 1):
         try:
             return work()
         except TransientError as error:
-            if "ordinal" in error.context:
+            if "ordinal" in error.context or error.spent:
                 raise
             again()
             time.sleep(policy.pause_s(tries, dice, base_s=FIRST_PAUSE_S))

@@ -15,6 +15,7 @@ from collections import deque
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from rowmill.errors import TransientError
 from rowmill.model.capacity import write_units
 from rowmill.model.policy import pause_s
 from rowmill.tables.dynamodb import window as windows
@@ -255,6 +256,8 @@ class Sender:
             self._failing_since = now
         left_s = self._budget_s - (now - self._failing_since)
         if found.final or left_s <= 0:
+            if isinstance(found.error, TransientError):
+                found.error.spent = True
             self._error = self._error or found.error
             self._work.notify_all()
             return
