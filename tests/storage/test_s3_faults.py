@@ -15,6 +15,7 @@ import pytest
 from rowmill.errors import ConfigurationError, InputError, RowmillError, StateError, TransientError
 from rowmill.storage import open_storage
 from rowmill.storage.s3 import reading
+from rowmill.storage.s3.reading import fetch
 from rowmill.testing.proxy import BUSY, Fault, HttpProxy, dice
 
 MIB = 1024 * 1024
@@ -325,3 +326,25 @@ def test_reading_a_large_object_needs_memory_for_a_few_blocks(s3):
             out.write(bytes(10 * MIB))
     done = subprocess.run([sys.executable, "-c", MEASURES, s3.url], capture_output=True, check=True, timeout=HANG_S)
     assert int(done.stdout) < 80 * 1024, done.stdout
+
+
+def test_a_refusal_whose_body_is_cut_is_asked_again(s3, between):
+    """What S3 says against a read may be cut as well as what it gives."""
+    s3.client.put_object(Bucket=s3.name, Key="object", Body=b"x")
+    asked = []
+
+    def rule(request):
+        asked.append(request)
+        return Fault(cut_at=9 if len(asked) <= 2 else None)
+
+    between.rule = rule
+    with pytest.raises(InputError):
+        fetch(s3.name, "object", 0, 1, '"another version"')
+    assert len(asked) == 3
+
+
+def test_a_refusal_whose_body_is_always_cut_is_transient(s3, between):
+    s3.client.put_object(Bucket=s3.name, Key="object", Body=b"x")
+    between.rule = lambda _: Fault(cut_at=9)
+    with pytest.raises(TransientError):
+        fetch(s3.name, "object", 0, 1, '"another version"')

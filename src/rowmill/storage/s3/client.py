@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
+import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from rowmill import settings, wire
 from rowmill.errors import ConfigurationError, RowmillError, TransientError
+from rowmill.model import policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +20,7 @@ try:
     import boto3
     from botocore import exceptions
     from botocore.config import Config
+    from urllib3.exceptions import HTTPError
 except ImportError:
     raise ConfigurationError("s3:// needs the AWS libraries", hint="pip install 'rowmill[aws]'") from None
 
@@ -37,6 +41,7 @@ RIGHTS = {
 }
 BAD_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
 LATER = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "RequestLimitExceeded", "InternalError"}
+DICE = random.Random()  # noqa: S311 - pauses
 SERVER_ERROR, FORBIDDEN = 500, 403
 ONE_MAKES_IT = threading.Lock()  # a client takes 50 ms, and many threads ask for the first one at the same time
 PASSING = (  # also a source of credentials that does not answer at this moment
@@ -113,14 +118,21 @@ def ask(operation: str, bucket: str, *, none_for: tuple[int, ...] = (), **params
         ConfigurationError: The bucket, a right or a credential is missing.
         TransientError: S3 was busy or unreachable for longer than patience lasts.
     """
-    try:
-        return getattr(client(), operation)(Bucket=bucket, **params)
-    except exceptions.ClientError as error:
-        if status_of(error) in none_for and code_of(error) != "NoSuchBucket":
-            return None
-        raise translated(error, bucket, params.get("Key")) from None
-    except exceptions.BotoCoreError as error:
-        raise translated(error, bucket, params.get("Key")) from None
+    for tries in range(MOST_TRIES):
+        try:
+            return getattr(client(), operation)(Bucket=bucket, **params)
+        except exceptions.ClientError as error:
+            if status_of(error) in none_for and code_of(error) != "NoSuchBucket":
+                return None
+            raise translated(error, bucket, params.get("Key")) from None
+        except exceptions.BotoCoreError as error:
+            raise translated(error, bucket, params.get("Key")) from None
+        except HTTPError:
+            # botocore neither repeats nor translates this one: the text of a refusal to read was cut.
+            time.sleep(policy.pause_s(tries, DICE, cap_s=5.0))
+    raise TransientError(
+        f"S3 cuts its answers about {bucket} again and again", hint="give the same command again later"
+    )
 
 
 def status_of(error: exceptions.ClientError) -> int:
