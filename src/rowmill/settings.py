@@ -7,6 +7,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -49,6 +50,14 @@ def _auth(text: Any) -> str:
     return str(text)
 
 
+def _tracker(text: Any) -> str:
+    if urlsplit(str(text)).password is not None:  # said without the value, which is a secret
+        raise ConfigurationError(
+            "a tracker's URL must not hold a password", hint="give it by a file: tracker_password_file"
+        )
+    return str(text)
+
+
 def _runner(text: Any) -> str:
     if text not in ("inline", "processes"):
         raise ValueError("inline or processes")
@@ -72,7 +81,7 @@ SETTINGS: dict[str, Setting] = {
     "rejects": Setting(str, None, "stop, a number of rows, or a share as 0.5%"),
     "create_table": Setting(_yes, False, "make a DynamoDB table that is not there, on demand, with the job's key"),
     "write_rate": Setting(_whole, None, "write units a second into DynamoDB, over all workers of a run"),
-    "tracker": Setting(str, "", "redis:// or rediss:// address that shows progress to others; none by default"),
+    "tracker": Setting(_tracker, "", "redis:// or rediss:// address that shows progress to others; none by default"),
     "tracker_password_file": Setting(str, None, "file that holds the tracker's password"),
     "tracker_auth": Setting(_auth, "password", "password, or iam for ElastiCache"),
     "s3_bucket_owner": Setting(str, None, "AWS account that must own every bucket"),

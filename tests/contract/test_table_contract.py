@@ -22,7 +22,7 @@ def place(tmp_path):
         with closing(sqlite3.connect(path)) as db, db:
             return db.execute(statement).fetchall()
 
-    return Place(f"sqlite:///{path}", sql)
+    return Place(f"sqlite:///{path}", sql, refuses=(["a", "list"], {"a": "dict"}, 2**80))
 
 
 @pytest.mark.parametrize("check", suites.TABLES + suites.STAGED + suites.TRANSACTIONAL, ids=suites.name_of)

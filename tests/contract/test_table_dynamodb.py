@@ -11,6 +11,7 @@ from rowmill.testing.table_suite import Place
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "eu-west-1"}
 
+NO_KEY = "the key '({column}|id)' is (NULL|missing|empty)"  # by the result's name
 REFUSES = (set(), float("nan"), int("1" * 39))
 
 
@@ -19,7 +20,9 @@ def on_stub(monkeypatch, tmp_path):
     with DynamoStub() as stub:
         for name, value in (KEYS | {"AWS_ENDPOINT_URL_DYNAMODB": stub.url}).items():
             monkeypatch.setenv(name, value)
-        yield Place("dynamodb://eu-west-1/{table}", workspace=open_storage(str(tmp_path)), refuses=REFUSES)
+        yield Place(
+            "dynamodb://eu-west-1/{table}", workspace=open_storage(str(tmp_path)), refuses=REFUSES, no_key=NO_KEY
+        )
 
 
 @pytest.fixture
@@ -27,7 +30,9 @@ def on_local_aws(monkeypatch, tmp_path, rowmill_devcloud, request):
     for name, value in rowmill_devcloud.env.items():
         monkeypatch.setenv(name, value)
     kind = "".join(letter for letter in request.node.name if letter.isalnum())[-60:]
-    return Place(f"dynamodb://us-east-1/{kind}{{table}}", workspace=open_storage(str(tmp_path)), refuses=REFUSES)
+    return Place(
+        f"dynamodb://us-east-1/{kind}{{table}}", workspace=open_storage(str(tmp_path)), refuses=REFUSES, no_key=NO_KEY
+    )
 
 
 @pytest.mark.parametrize("check", suites.TABLES, ids=suites.name_of)

@@ -293,7 +293,7 @@ def test_a_small_range_fetches_little_around_it(s3, between):
 def test_errors_are_ours_in_every_case(s3, between):
     """Whatever the store answers, what comes out is a RowmillError with a hint."""
     storage = open_storage(s3.url)
-    for status in (400, 405, 409, 411, 416):
+    for status in (301, 400, 405, 409, 411, 416):
         between.rule = lambda _, status=status: Fault(status=status, body=b"<Error><Code>Odd</Code></Error>")
         with pytest.raises(RowmillError) as raised:
             storage.put("object", b"x")

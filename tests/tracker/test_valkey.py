@@ -382,3 +382,10 @@ def test_settings_for_it_have_names():
     assert {"tracker", "tracker_password_file", "tracker_auth", "write_rate"} <= set(settings.SETTINGS)
     assert view_key("a") != todo_key("a")
     assert os.environ.get("ROWMILL_TRACKER") is None
+
+
+def test_a_password_in_a_tracker_s_setting_is_refused_and_shown_nowhere(monkeypatch):
+    monkeypatch.setenv("ROWMILL_TRACKER", "redis://me:swordfish@host/0")
+    with pytest.raises(ConfigurationError) as told:
+        settings.resolve({})
+    assert "swordfish" not in f"{told.value} {told.value.hint} {told.value.context}"

@@ -31,5 +31,6 @@ def status(run_id: str | None, *, workspace: str | None, as_json: bool) -> None:
         ("rejected", f"{one.rejected:,}"),
         *pace,
         *left,
+        *([("told by", one.source)] if one.state == "running" else []),
     ]
     telling.answer(f"run {one.run_id}: {one.state}\n{layout.fields(pairs)}")

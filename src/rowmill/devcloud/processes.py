@@ -7,13 +7,15 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from rowmill.storage.claims import born
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 GRACE_S = 5.0
 
@@ -38,7 +40,7 @@ def start(command: Sequence[str], folder: Path, name: str, env: Mapping[str, str
             start_new_session=True,
         )
     process.returncode = 0  # it is not ours to wait for: whoever asks looks at the kernel's list
-    return Started(process.pid, began(process.pid) or "")
+    return Started(process.pid, born(process.pid))
 
 
 def _clean(env: Mapping[str, str]) -> dict[str, str]:
@@ -47,18 +49,9 @@ def _clean(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if not name.startswith(ours)}
 
 
-def began(pid: int) -> str | None:
-    """Return when a process began; None if there is none, or it is dead and not yet waited for."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0] == "Z" else fields[19]
-
-
 def runs(started: Started) -> bool:
     """Whether a process is still there, and not another with its pid."""
-    return began(started.pid) == started.began
+    return born(started.pid) == started.began != ""
 
 
 def stop(started: Started) -> None:

@@ -148,7 +148,7 @@ def _record(asked: Asked, job: Job, reference: str, given: Given, chosen: Mappin
         who=coordinator.who(),
         create_table=chosen["create_table"].value,
         write_rate=chosen["write_rate"].value,
-        tracker=without_password(chosen["tracker"].value, "a tracker's URL"),
+        tracker=chosen["tracker"].value,
     )
 
 
@@ -191,17 +191,6 @@ def absolute(given: str | os.PathLike[str]) -> str:
         return str(path_of(url))
     if urlsplit(url).password:
         raise ConfigurationError("a URL must not hold a password", hint="give it by the store's own settings")
-    return url
-
-
-def without_password(url: str, what: str) -> str:
-    """Return a URL, once it is sure that it holds no password.
-
-    Raises:
-        ConfigurationError: It holds one.
-    """
-    if urlsplit(url).password:
-        raise ConfigurationError(f"{what} must not hold a password", hint="give it by a file: tracker_password_file")
     return url
 
 

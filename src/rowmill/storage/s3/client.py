@@ -127,6 +127,11 @@ def ask(operation: str, bucket: str, *, none_for: tuple[int, ...] = (), **params
             raise translated(error, bucket, params.get("Key")) from None
         except exceptions.BotoCoreError as error:
             raise translated(error, bucket, params.get("Key")) from None
+        except RecursionError:  # botocore follows a redirect by a question that is redirected as well
+            raise ConfigurationError(
+                f"the endpoint redirects every request for the bucket {bucket}",
+                hint="check AWS_REGION and AWS_ENDPOINT_URL",
+            ) from None
         except HTTPError:
             # botocore neither repeats nor translates this one: the text of a refusal to read was cut.
             time.sleep(policy.pause_s(tries, DICE, cap_s=5.0))
