@@ -4,10 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+LOWEST := $(VENV)/lowest
+LOWEST_BOTO3 := $(shell sed -n 's/^aws = .*boto3>=\([0-9.]*\).*/\1/p' pyproject.toml).0
 DEMO := demo
 ROWS ?= 1000000
 
-.PHONY: install dev servers demo test check lint types imports docs docs-check bench clean
+.PHONY: install dev servers demo test test-lowest check lint types imports docs docs-check bench clean
 
 install: $(STAMP)  ## .venv/bin/rowmill, with every extra
 
@@ -42,6 +44,16 @@ demo: $(STAMP)  ## a million orders: split, process, merge; the report, the firs
 test: $(DEV_STAMP)  ## all tests
 	$(BIN)/python -m pytest
 
+$(LOWEST)/.installed: $(DEV_STAMP) pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(LOWEST) \
+		boto3==$(LOWEST_BOTO3) botocore==$(LOWEST_BOTO3)
+	touch $@
+
+test-lowest: $(LOWEST)/.installed  ## what talks to AWS, with the oldest boto3 that is promised; `test` has the newest
+	PYTHONPATH=$(LOWEST) $(BIN)/python -c "import boto3; assert boto3.__version__ == '$(LOWEST_BOTO3)', boto3"
+	PYTHONPATH=$(LOWEST) $(BIN)/python -m pytest tests/contract/test_storage_s3.py tests/contract/test_table_dynamodb.py \
+		tests/storage/test_s3_joining.py tests/tables/dynamodb/test_table.py tests/tables/dynamodb/test_sending.py
+
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -60,7 +72,7 @@ docs-check: $(DEV_STAMP)  ## generated pages are up to date, and the site builds
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/mkdocs build --strict --quiet
 
-check: lint types imports docs-check test  ## what CI runs
+check: lint types imports docs-check test test-lowest  ## what CI runs
 
 bench: $(DEV_STAMP)  ## measure, and write docs/benchmarks
 	$(BIN)/python -m benchmarks

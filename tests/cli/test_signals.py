@@ -85,6 +85,66 @@ def stubborn(_seconds):
         assert process.wait(HANG_S) == 130
 
 
+DEAF = """
+from rowmill import Csv, Job
+
+job = Job("names", reads=Csv())
+
+@job.process
+def deaf(row: dict) -> dict:
+    import sqlite3
+    open("begun", "w").close()
+    sqlite3.connect(":memory:").execute(  # no step of Python before it ends
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000000000) SELECT sum(i) FROM n"
+    ).fetchall()
+    return row
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_call_that_does_not_come_back_to_python_does_not_hold_up_the_stop(
+    desk: Desk, until: Until, number: int, code: int
+) -> None:
+    desk.write("job.py", DEAF)
+    desk.write("in.csv", names(3))
+    with desk.start("run", "job.py", "in.csv", "--on", "inline") as process:
+        until((desk.folder / "begun").exists)
+        process.send_signal(number)
+        stopped = ended(process)
+    assert (stopped.code, stopped.out) == (code, "")
+    assert stopped.err.count("the same command goes on") == 1
+
+
+def test_a_child_of_the_function_that_is_ended_by_a_signal_ends_nothing_else(desk: Desk) -> None:
+    desk.write("job.py", FORKS)
+    desk.write("in.csv", names(1))
+    done = desk("run", "job.py", "in.csv", "--on", "inline")
+    assert done.code == 0, done.err
+    assert (desk.folder / "in.csv_Output").read_text() == names(1)
+
+
+FORKS = """
+import os, signal, time
+from rowmill import Csv, Job
+
+job = Job("names", reads=Csv())
+
+@job.process
+def forks(row: dict) -> dict:
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(3))
+        open(f"ready-{row['id']}", "w").close()
+        time.sleep(60)
+    while not os.path.exists(f"ready-{row['id']}"):
+        time.sleep(0.01)
+    os.kill(child, signal.SIGTERM)
+    assert os.waitpid(child, 0)[1] >> 8 == 3
+    time.sleep(1.5)  # longer than the patience of a stop
+    return row
+"""
+
+
 def test_a_signal_that_is_ignored_on_entry_stays_ignored(desk: Desk, until: Until) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     Rule = Callable[[Request], Fault]
 
 LATENCY_S = 0.05
+LONGER_S = 30.0  # than anybody waits
 SHORT, LONG = 400, 120_000  # cuts below: answers of XML and receipts, and data
 KINDS = {
     "busy_broken_or_answers_lost": (dice(11, busy=0.02, broken=0.02, lost=0.04),),
@@ -84,3 +87,36 @@ def test_s3_that_stays_busy_is_exit_75_and_the_same_command_goes_on(
     through.rule = lambda _: Fault()
     assert run.output() is None
     assert run.ends_right(on="inline")["attempts"] == 2
+
+
+HANGS = {
+    "the_input_is_read": lambda request: request.method == "GET" and request.target.endswith("in.csv"),
+    "data_is_written": lambda request: request.method == "PUT" and "/data/" in request.target,
+    "a_receipt_is_written": lambda request: request.method == "PUT" and "/receipts/" in request.target,
+    "the_output_is_made": lambda request: request.method == "PUT" and "out.csv" in request.target,
+}
+
+
+@pytest.mark.parametrize(("point", "on"), [*((point, "inline") for point in HANGS), ("data_is_written", "processes")])
+def test_a_run_ends_at_a_signal_whatever_request_hangs(
+    aws, few_orders, through: HttpProxy, point: str, on: str
+) -> None:
+    run, hung = aws(few_orders), threading.Event()
+
+    def hang(request: Request) -> Fault:
+        """Nothing is answered any more from this point on, not even a goodbye."""
+        if hung.is_set() or HANGS[point](request):
+            hung.set()
+            return Fault(after_s=LONGER_S)
+        return Fault()
+
+    through.rule = hang
+    run.env["AWS_ENDPOINT_URL_S3"] = through.url
+    process = run.start(on=on)
+    wait_until(hung.is_set, process)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=LONGER_S / 6)  # in truth a second
+    assert (process.returncode, out) == (143, "")
+    assert err.count("the same command goes on") == 1
+    through.rule = lambda _: Fault()
+    run.ends_right(on=on)

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rowmill.cli import telling
+from rowmill.cli import signals, telling
 from rowmill.cli.declaring import Manner
 from rowmill.cli.group import rowmill
 from rowmill.errors import RowmillError, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import FrameType
 
 COMPLETING = "_ROWMILL_COMPLETE"  # set by the scripts of `rowmill completion`
 UNEXPECTED, INTERRUPTED, PIPE_CLOSED = 1, 128 + signal.SIGINT, 128 + signal.SIGPIPE
@@ -24,7 +23,7 @@ UNEXPECTED, INTERRUPTED, PIPE_CLOSED = 1, 128 + signal.SIGINT, 128 + signal.SIGP
 
 def main() -> None:
     """Do what the command line asks for, and end the process."""
-    heed_signals()
+    signals.heed()
     code = outcome(sys.argv[1:])
     if code == PIPE_CLOSED:
         os._exit(code)  # the interpreter would complain that it cannot write out what nobody reads
@@ -52,29 +51,12 @@ def outcome(arguments: Sequence[str]) -> int:
         telling.failure(error)
         code = error.exit_code
     except KeyboardInterrupt:
-        telling.stopped("Ctrl-C")
+        signals.tell(signal.SIGINT)
         code = INTERRUPTED
     except Stopped as stop:
-        telling.stopped("SIGTERM")
+        signals.tell(signal.SIGTERM)
         code = stop.exit_code
     except Exception as error:  # noqa: BLE001 - the last place where it can be told in plain words
         telling.bug(error, traceback_too=manner.verbose)
         code = UNEXPECTED
     return code
-
-
-def heed_signals() -> None:
-    """Make the first Ctrl-C or SIGTERM a clean stop, and the second one the end at once."""
-
-    def at_once(number: int, _frame: FrameType | None) -> None:
-        os._exit(128 + number)
-
-    def cleanly(number: int, _frame: FrameType | None) -> None:
-        for each in heeded:
-            signal.signal(each, at_once)
-        raise KeyboardInterrupt if number == signal.SIGINT else Stopped(number)
-
-    # A signal that whoever started us has switched off stays off: nohup, background jobs of a script.
-    heeded = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) != signal.SIG_IGN]
-    for each in heeded:
-        signal.signal(each, cleanly)
