@@ -166,3 +166,11 @@ def test_looking_writes_nothing(s3, place):
 def test_what_is_no_claim_is_followed(place):
     place.put("run/claim/3", b"no claim")
     assert taken(place) == 4
+
+
+def test_who_follows_a_dead_owner_aborts_its_uploads_and_no_others(place, s3):
+    taken(place)
+    for key in (place.key("run/data/0-a"), place.key("run/data/1-b"), place.key("runner/data/0-a")):
+        s3.client.create_multipart_upload(Bucket=s3.name, Key=key)
+    taken(place)
+    assert s3.uploads() == ["runner/data/0-a"]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 NOT_FOUND, CONFLICT, PRECONDITION_FAILED = 404, 409, 412
 CONFLICTS, CONFLICT_PAUSE_S = 40, 0.25
 DELETED_AT_ONCE, DELETING = 1000, 16
+FIRST_CLAIM = 1
 FIRST_PRINTABLE = " "
 
 
@@ -210,8 +211,14 @@ class S3:
 
     @contextmanager
     def claim(self, name: str) -> Iterator[claims.HeldClaim]:
-        """Hold a numbered object that is rewritten with a beat."""
+        """Hold a numbered object that is rewritten with a beat.
+
+        What dead processes left of uploads beside it is aborted.
+        """
         with claims.claimed_by_me(self, name, self._beats) as claim:
+            folder = name.rpartition("/")[0]
+            if claim.number > FIRST_CLAIM and folder:
+                abort_uploads(self.bucket, self._folder(folder), exactly=False)
             yield claim
 
     def claimed(self, name: str) -> bool:
