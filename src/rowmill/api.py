@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rowmill import settings, wire
-from rowmill.errors import ConfigurationError, StateError
+from rowmill.errors import ConfigurationError, RowmillError, StateError
 from rowmill.model.manifest import Manifest
 from rowmill.runners import coordinator, loading, standing
 from rowmill.runners.coordinator import How
@@ -150,7 +150,7 @@ def writing(
         manifest: What `plan` returned.
         table: As for `run`.
         workers: As for `run`.
-        write_rate: As for `run`; by default what a new on-demand table takes.
+        write_rate: As for `run`; by default what the live table takes, or a new one if that cannot be asked.
     """
     from rowmill.model import capacity
 
@@ -158,12 +158,21 @@ def writing(
     chosen = settings.resolve({"table": table, "workers": workers, "write_rate": write_rate})
     if made.table is None or not chosen["table"].value.startswith("dynamodb://"):
         return None
+    from rowmill.tables.dynamodb.connecting import named
+    from rowmill.tables.dynamodb.describing import takes
+
+    where = named(chosen["table"].value)
+    try:
+        live = takes(*where)
+    except RowmillError as error:  # a plan may be made where AWS is not
+        live = capacity.unasked(error.message)
     return capacity.writing(
         rows=manifest.rows,
         input_bytes=manifest.input.bytes,
         columns=manifest.columns,
         workers=chosen["workers"].value,
         rate=chosen["write_rate"].value,
+        table=live,
     )
 
 

@@ -40,7 +40,7 @@ def writing_text(writing: Writing) -> str:
     return layout.fields(
         [
             ("write units", f"{writing.write_units:,}, for items of about {layout.size(writing.item_bytes)}"),
-            ("table", f"{layout.duration(writing.table_s)} at {writing.units_per_s:,} units/s"),
+            ("table", f"{layout.duration(writing.table_s)} at {writing.units_per_s:,} units/s ({writing.told})"),
             ("workers", f"{layout.duration(writing.workers_s)} to send them"),
             ("bottleneck", slower),
             ("price", f"{writing.price_usd:,.2f} USD ({writing.priced})"),

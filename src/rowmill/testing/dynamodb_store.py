@@ -46,12 +46,16 @@ class KeyPart(NamedTuple):
     type: str
 
 
-class StubTable:
-    """A table's key and items."""
+THROUGHPUT = ("ProvisionedThroughput", "OnDemandThroughput", "WarmThroughput", "GlobalSecondaryIndexes")
 
-    def __init__(self, name: str, key: tuple[KeyPart, ...]) -> None:
+
+class StubTable:
+    """A table's key and items, and what was asked for of its throughput, which is told and not kept."""
+
+    def __init__(self, name: str, key: tuple[KeyPart, ...], throughput: Item | None = None) -> None:
         self.name = name
         self.key = key
+        self._throughput = throughput or {}
         self.items: dict[Key, Item] = {}
 
     def key_of(self, item: Item, *, whole: bool = False) -> Key:
@@ -77,6 +81,7 @@ class StubTable:
             "ProvisionedThroughput": {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0, "NumberOfDecreasesToday": 0},
             "ItemCount": len(self.items),
             "TableSizeBytes": 0,
+            **self._throughput,
         }
 
 
@@ -86,11 +91,11 @@ def table_of(request: dict[str, Any]) -> StubTable:
     schema = request["KeySchema"]
     if [one["KeyType"] for one in schema] != ["HASH", "RANGE"][: len(schema)]:
         raise invalid("1 validation error detected: Invalid KeySchema")
-    if set(types) != {one["AttributeName"] for one in schema}:
+    indexes = [one for index in request.get("GlobalSecondaryIndexes", ()) for one in index["KeySchema"]]
+    if set(types) != {one["AttributeName"] for one in [*schema, *indexes]}:
         raise invalid("One or more parameter values were invalid: Number of attributes in KeySchema does not match")
-    return StubTable(
-        request["TableName"], tuple(KeyPart(one["AttributeName"], types[one["AttributeName"]]) for one in schema)
-    )
+    key = tuple(KeyPart(one["AttributeName"], types[one["AttributeName"]]) for one in schema)
+    return StubTable(request["TableName"], key, {name: request[name] for name in THROUGHPUT if name in request})
 
 
 def key_value(item: Item, part: KeyPart, most_bytes: int) -> Any:

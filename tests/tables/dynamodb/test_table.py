@@ -9,8 +9,12 @@ from threading import Thread
 
 import pytest
 
+from rowmill import api
 from rowmill.errors import ConfigurationError, TransientError
+from rowmill.model.capacity import NEW_TABLE
 from rowmill.tables import Settlement
+from rowmill.tables.dynamodb.connecting import client
+from rowmill.tables.dynamodb.describing import takes
 from rowmill.testing.dynamodb_stub import Faults
 from rowmill.testing.table_suite import notes, orders, save
 
@@ -227,3 +231,55 @@ def test_without_room_for_temporary_files_the_run_may_be_tried_again(table, no_l
     no_large_files()
     save(one, 0, orders(1), "second")
     assert one.settle([0]) == Settlement(1, 0)
+
+
+KEY = {
+    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+}
+INDEX = {"IndexName": "by-id", "KeySchema": KEY["KeySchema"], "Projection": {"ProjectionType": "ALL"}}
+HELD = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 700}
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ({"BillingMode": "PAY_PER_REQUEST"}, (4_000, 0, False)),
+        ({"BillingMode": "PROVISIONED", "ProvisionedThroughput": HELD}, (700, 0, True)),
+        (
+            {"BillingMode": "PAY_PER_REQUEST", "WarmThroughput": {"WriteUnitsPerSecond": 40_000}},
+            (40_000, 0, False),
+        ),
+        (
+            {
+                "BillingMode": "PAY_PER_REQUEST",
+                "OnDemandThroughput": {"MaxWriteRequestUnits": 900},
+                "GlobalSecondaryIndexes": [INDEX],
+            },
+            (900, 1, False),
+        ),
+    ],
+)
+@pytest.mark.usefixtures("stub")
+def test_a_plan_asks_the_live_table_what_it_takes(made, told):
+    client(None).create_table(TableName="Asked", **KEY, **made)
+    found = takes(None, "Asked")
+    assert (found.units_per_s, found.indexes, found.paid_by_hour) == told
+
+
+@pytest.mark.usefixtures("stub")
+def test_a_plan_for_a_table_that_is_not_there_is_for_a_new_one():
+    assert takes(None, "Nowhere") == NEW_TABLE
+
+
+def test_a_plan_is_made_where_no_table_can_be_asked(monkeypatch, tmp_path):
+    """Without credentials or a network a plan says what it assumes."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    (tmp_path / "in.csv").write_text("Order ID\n1\n2\n")
+    manifest = api.plan("rowmill.examples.orders", str(tmp_path / "in.csv"))
+    told = api.writing("rowmill.examples.orders", manifest, table="dynamodb://eu-west-1/Orders")
+    assert told.units_per_s == NEW_TABLE.units_per_s
+    assert "the live one was not asked, there are no AWS credentials" in told.told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ PASSING = (
 )
 SIGN_IN = "sign in (`aws sso login`, `aws configure`) or name a profile with AWS_PROFILE"
 TRIES = 8
+URL = re.compile(r"dynamodb://(?:(?P<region>[a-z0-9-]+)/)?(?P<name>[A-Za-z0-9_.-]{3,255})")
 TO_BE_KEPT = 16
 
 
@@ -39,6 +41,18 @@ class Connected(NamedTuple):
 
     session: Any
     client: Any
+
+
+def named(url: str) -> tuple[str | None, str]:
+    """Return the region, if one is named, and the table of a URL.
+
+    Raises:
+        ConfigurationError: It names no table.
+    """
+    parts = URL.fullmatch(url)
+    if parts is None:
+        raise ConfigurationError(f"{url} names no table", hint="write dynamodb://region/name", url=url)
+    return parts["region"], parts["name"]
 
 
 def connected(region: str | None) -> Connected:

@@ -10,6 +10,7 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from rowmill.errors import ConfigurationError, TransientError
+from rowmill.model.capacity import NEW_TABLE, Takes
 from rowmill.tables.dynamodb.attributes import MOST_DIGITS
 from rowmill.tables.dynamodb.connecting import client, translated
 
@@ -36,14 +37,9 @@ def described(region: str | None, name: str) -> Described | None:
         ConfigurationError: It may not be described, or is archived.
         TransientError: It is being made or removed, or cannot be asked.
     """
-    try:
-        table = client(region).describe_table(TableName=name)["Table"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ResourceNotFoundException":
-            return None
-        raise translated(error, name) from None
-    except BotoCoreError as error:
-        raise translated(error, name) from None
+    table = _told(region, name)
+    if table is None:
+        return None
     status = table["TableStatus"]
     if status in ("CREATING", "DELETING"):
         raise TransientError(f"the table {name!r} is {status}", hint="give the same command again later")
@@ -52,6 +48,41 @@ def described(region: str | None, name: str) -> Described | None:
     types = {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]}
     ordered = sorted(table["KeySchema"], key=lambda one: one["KeyType"] != "HASH")
     return Described({one["AttributeName"]: types[one["AttributeName"]] for one in ordered})
+
+
+def takes(region: str | None, name: str) -> Takes:
+    """Return what a table takes; one that is not there is about to be a new one, on demand.
+
+    Raises:
+        ConfigurationError: It may not be described.
+        TransientError: It cannot be asked.
+
+    Source: Amazon DynamoDB API Reference, TableDescription: provisioned, warm and on-demand throughput.
+    """
+    table = _told(region, name)
+    if table is None:
+        return NEW_TABLE
+    indexes = len(table.get("GlobalSecondaryIndexes", ()))
+    provisioned = table.get("ProvisionedThroughput", {}).get("WriteCapacityUnits", 0)
+    if provisioned:
+        return Takes(provisioned, "provisioned", indexes=indexes, paid_by_hour=True)
+    most = table.get("OnDemandThroughput", {}).get("MaxWriteRequestUnits", -1)
+    warm = max(table.get("WarmThroughput", {}).get("WriteUnitsPerSecond", 0), NEW_TABLE.units_per_s)
+    if 0 < most < warm:
+        return Takes(most, "the table's own limit", indexes=indexes)
+    return Takes(warm, "on demand, as it is now", indexes=indexes)
+
+
+def _told(region: str | None, name: str) -> Any:
+    """Return what AWS tells of a table, None if it is not there."""
+    try:
+        return client(region).describe_table(TableName=name)["Table"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return None
+        raise translated(error, name) from None
+    except BotoCoreError as error:
+        raise translated(error, name) from None
 
 
 def describe(region: str | None, name: str) -> Described:

@@ -7,7 +7,6 @@ writes the winner once more.
 
 from __future__ import annotations
 
-import re
 from itertools import groupby, islice
 from operator import itemgetter
 from tempfile import TemporaryFile
@@ -21,6 +20,7 @@ from rowmill.storage.ahead import in_order
 from rowmill.tables import Marker, Settlement
 from rowmill.tables.dynamodb import duplicates as finding
 from rowmill.tables.dynamodb import kept as keeping
+from rowmill.tables.dynamodb.connecting import named
 from rowmill.tables.dynamodb.describing import Described, describe, described, make, try_rights
 from rowmill.tables.dynamodb.encoding import Encoder, known_type
 from rowmill.tables.dynamodb.kept import AGAIN, RECORD, read_index, read_items, room
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from rowmill.tables.dynamodb.kept import Kept, Place
     from rowmill.tracker import Pace
 
-URL = re.compile(r"dynamodb://(?:(?P<region>[a-z0-9-]+)/)?(?P<name>[A-Za-z0-9_.-]{3,255})")
 FOLDER, SETTLED = "table", "table.json"
 SENT_TOGETHER = 1_000
 READ_AT_ONCE = 4  # indexes
@@ -48,15 +47,13 @@ class DynamoDb:
     """A table in DynamoDB: `dynamodb://[region/]name`."""
 
     def __init__(self, url: str, declared: Table, *, run_id: str, workspace: Storage, pace: Pace, create: bool) -> None:
-        parts = URL.fullmatch(url)
-        if parts is None:
-            raise ConfigurationError(f"{url} names no table", hint="write dynamodb://region/name", url=url)
+        self._url = url
+        self._region, self._name = named(url)
         if not 1 <= len(declared.keys) <= 2:  # noqa: PLR2004 - partition key and sort key
             raise ConfigurationError(
                 f"a DynamoDB table has a key of one or two columns, the job declares {len(declared.keys)}",
                 hint="declare Table(key=…)",
             )
-        self._url, self._region, self._name = url, parts["region"], parts["name"]
         self._declared = declared
         self._run = wire.run_dir(run_id)
         self._workspace = workspace
