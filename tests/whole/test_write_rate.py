@@ -57,3 +57,14 @@ def test_a_run_is_not_faster_than_its_write_rate(
         run.agrees(ended(process).report)
     kept(seen)
     assert seen[-1][1] > RATE * 2  # enough to tell
+
+
+def test_a_run_without_workers_has_the_whole_rate(aws, few_orders, stub: DynamoStub) -> None:
+    run = aws(few_orders, stub)
+    run.words["tracker"] = ""
+    process = run.start(**WORDS | {"on": "inline", "workers": "4"})
+    seen = samples(stub, process)
+    run.agrees(ended(process).report)
+    kept(seen)
+    begun = next(at for at, units in seen if units)
+    assert seen[-1][1] / (seen[-1][0] - begun) > RATE * 0.3  # not the quarter that one of four workers has

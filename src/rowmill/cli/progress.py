@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from rowmill.cli.layout import duration
-from rowmill.cli.telling import has_colour, is_screen
+from rowmill.cli.telling import has_colour, is_screen, note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,10 +26,35 @@ def shown(*, wanted: bool) -> Iterator[Callable[[View], None] | None]:
     if not wanted:
         yield None
     elif is_screen(sys.stderr) and not os.environ.get("CI"):
-        with bar(sys.stderr, after_s=BAR_AFTER_S) as watch:
-            yield watch
+        with told_at_the_end() as last, bar(sys.stderr, after_s=BAR_AFTER_S) as watch:
+            yield both(last, watch)
     else:
-        yield lines(sys.stderr, every_s=LINE_S)
+        with told_at_the_end() as last:
+            yield both(last, lines(sys.stderr, every_s=LINE_S))
+
+
+def both(first: Callable[[View], None], second: Callable[[View], None]) -> Callable[[View], None]:
+    """Return a watcher that shows each view to two."""
+
+    def watch(view: View) -> None:
+        first(view)
+        second(view)
+
+    return watch
+
+
+@contextmanager
+def told_at_the_end() -> Iterator[Callable[[View], None]]:
+    """Give a watcher; tell at the end of a run that ends well if nobody else could see its progress."""
+    away = False
+
+    def watch(view: View) -> None:
+        nonlocal away
+        away = view.away
+
+    yield watch
+    if away:
+        note("the tracker does not answer: nobody else saw this run's progress; its result is not affected")
 
 
 def lines(out: IO[str], *, every_s: float) -> Callable[[View], None]:
@@ -98,5 +123,6 @@ def told(view: View) -> str:
         f"ETA {duration(view.eta_s)}" if view.eta_s is not None else "ETA -",
         f"{view.partitions_done:,}/{view.partitions:,} partitions",
         f"{view.rejected:,} rejects",
+        *(["the tracker does not answer"] if view.away else []),
     ]
     return " · ".join(parts)

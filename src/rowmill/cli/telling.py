@@ -52,6 +52,11 @@ def _place(context: dict[str, str | int]) -> str:
     return ", ".join(places)
 
 
+def note(text: str) -> None:
+    """Tell what is worth knowing of work that went well."""
+    _say(f"note: {text}")
+
+
 def stopped(by: str) -> None:
     """Tell that a signal ended the work, and that nothing is lost."""
     _say(f"stopped by {by}; nothing is lost: the same command goes on where this one stopped")

@@ -43,14 +43,24 @@ def open_run(workspace: Storage, run_id: str, *, job: Job | None = None, job_ref
             f"there is no run {run_id} in {workspace.url}", hint="`rowmill runs` lists them; give --workspace"
         )
     record = codec.decode(data, RunRecord, name=name)
-    return opened(workspace, record, job or load_job(job_ref or record.job_ref), job_ref or record.job_ref)
+    job_ref = job_ref or record.job_ref
+    # Whoever comes by the run's id may have neighbours that write at the same time.
+    return opened(workspace, record, job or load_job(job_ref), job_ref, writers=record.workers)
 
 
-def opened(workspace: Storage, record: RunRecord, job: Job, job_ref: str) -> Run:
-    """Open the places that a record names."""
+def opened(workspace: Storage, record: RunRecord, job: Job, job_ref: str, *, writers: int = 1) -> Run:
+    """Open the places that a record names.
+
+    Args:
+        workspace: Where the run's objects are.
+        record: What the run is.
+        job: The job.
+        job_ref: Where its code is.
+        writers: How many processes share the write rate where no tracker keeps it; a coordinator writes alone.
+    """
     table = None
     if record.table and job.table is not None:
-        pace = open_pace(record.tracker, record.run_id, record.write_rate, record.workers)
+        pace = open_pace(record.tracker, record.run_id, record.write_rate, writers)
         table = open_table(
             record.table,
             job.table,

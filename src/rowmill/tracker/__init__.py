@@ -19,6 +19,7 @@ class View(msgspec.Struct, frozen=True):
         partitions, partitions_done: The same in partitions.
         rejected: Rejects so far.
         failures: Attempts that ended without a receipt.
+        away: Whether the tracker's server does not answer, so that nobody else sees this.
         rows_per_second: Over the last seconds.
         eta_s: Seconds left at that rate; None where it cannot be told.
     """
@@ -32,6 +33,7 @@ class View(msgspec.Struct, frozen=True):
     rows_per_second: int = 0
     eta_s: int | None = None
     failures: int = 0
+    away: bool = False
 
 
 class Pace(Protocol):

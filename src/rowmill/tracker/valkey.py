@@ -87,6 +87,7 @@ class Valkey:
         self._under_way: dict[int, int] = {}
         self._removed: list[str] = []
         self._whole = False  # what the server has is to be replaced
+        self._away = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True, name="tracker")
         self._thread.start()
@@ -120,7 +121,7 @@ class Valkey:
 
     def view(self) -> View:
         """Return how far the run is now, by this process's own counts."""
-        return self._here.view()
+        return msgspec.structs.replace(self._here.view(), away=self._away)
 
     def close(self) -> None:
         """Show the last counts, and let go of the server."""
@@ -143,7 +144,7 @@ class Valkey:
             removed, self._removed = self._removed, []
             whole, self._whole, todo = self._whole, False, list(self._todo.values())
             under_way = dict(self._under_way)
-        told = Told(self._run_id, self.view(), under_way, self._event_id)
+        told = Told(self._run_id, self._here.view(), under_way, self._event_id)
         try:
             if whole or not self._server.exists(view_key(self._run_id)):
                 write_whole(self._server, told, todo)
@@ -152,7 +153,9 @@ class Valkey:
         except Exception:  # noqa: BLE001 - whatever a server does, a view costs the run nothing
             with self._lock:
                 self._whole = True
+            self._away = True
             return False
+        self._away = False
         return True
 
 
@@ -177,7 +180,8 @@ def write_changes(server: Any, told: Told, removed: Sequence[str]) -> None:
 
 
 def _write_told(line: Any, told: Told) -> None:
-    counters = {name: value for name, value in msgspec.structs.asdict(told.view).items() if value is not None}
+    shown = msgspec.structs.asdict(told.view).items()
+    counters = {name: value for name, value in shown if value is not None and name != "away"}
     for key, fields in ((view_key(told.run_id), counters), (under_way_key(told.run_id), told.under_way)):
         line.delete(key)
         if fields:
