@@ -6,6 +6,7 @@ STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 LOWEST := $(VENV)/lowest
 LOWEST_BOTO3 := $(shell sed -n 's/^aws = .*boto3>=\([0-9.]*\).*/\1/p' pyproject.toml).0
+PYTEST := $(BIN)/python -m pytest --numprocesses $(or $(TESTS_AT_ONCE),3) --dist loadfile
 DEMO := demo
 ROWS ?= 1000000
 
@@ -41,8 +42,8 @@ demo: $(STAMP)  ## a million orders: split, process, merge; the report, the firs
 	@echo; echo "One row of the table (sqlite:///$(DEMO)/rowmill.db):"
 	@cd $(DEMO) && ../$(BIN)/python -m rowmill.examples.peek rowmill.db Orders
 
-test: $(DEV_STAMP)  ## all tests
-	$(BIN)/python -m pytest
+test: $(DEV_STAMP)  ## all tests, TESTS_AT_ONCE=3: many of them wait more than they work
+	$(PYTEST)
 
 $(LOWEST)/.installed: $(DEV_STAMP) pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(LOWEST) \
@@ -51,7 +52,7 @@ $(LOWEST)/.installed: $(DEV_STAMP) pyproject.toml
 
 test-lowest: $(LOWEST)/.installed  ## what talks to AWS, with the oldest boto3 that is promised; `test` has the newest
 	PYTHONPATH=$(LOWEST) $(BIN)/python -c "import boto3; assert boto3.__version__ == '$(LOWEST_BOTO3)', boto3"
-	PYTHONPATH=$(LOWEST) $(BIN)/python -m pytest tests/contract/test_storage_s3.py tests/contract/test_table_dynamodb.py \
+	PYTHONPATH=$(LOWEST) $(PYTEST) tests/contract/test_storage_s3.py tests/contract/test_table_dynamodb.py \
 		tests/storage/test_s3_joining.py tests/tables/dynamodb/test_table.py tests/tables/dynamodb/test_sending.py
 
 lint: $(DEV_STAMP)

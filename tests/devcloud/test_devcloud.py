@@ -18,6 +18,7 @@ import valkey
 from rowmill import devcloud
 from rowmill.devcloud import ports, processes
 from rowmill.errors import ConfigurationError, StateError
+from rowmill.storage.claims import born
 
 HANGS_S = 60.0
 
@@ -80,8 +81,8 @@ def test_what_it_started_ends_with_it():
     script = "import subprocess, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True) as parent:
         child = int(parent.stdout.readline())
-        processes.stop(processes.Started(parent.pid, processes.began(parent.pid)))
-        until(lambda: processes.began(child) is None)
+        processes.stop(processes.Started(parent.pid, born(parent.pid)))
+        until(lambda: born(child) == "")
 
 
 def test_it_listens_on_loopback_only(data):

@@ -222,8 +222,8 @@ def main() -> None:
 def judged(order: Order) -> Verdict:
     """Kill at every operation in turn until one run ends otherwise than the uninterrupted one."""
     whole = Path(order.folder, "whole")
-    if forked(order, whole, None) != 0:
-        return Verdict([], 0, f"the uninterrupted run fails: {Path(whole, 'error').read_text()}")
+    if (code := forked(order, whole, None)) != 0:
+        return Verdict([], 0, f"the uninterrupted run {said(whole, code)}")
     expected = ending(whole)
     operations = Path(whole, "operations").read_text().splitlines()
     kills = 0
@@ -244,8 +244,8 @@ def crashed(order: Order, blow: Blow, expected: Mapping[str, Any]) -> str:
         if (code := forked(order, folder, blow)) != -signal.SIGKILL:
             return f"the run was not killed but ended with {code}"
         receipts = receipts_in(folder)
-        if forked(order, folder, None) != 0:
-            return f"the same command fails: {Path(folder, 'error').read_text()}"
+        if (code := forked(order, folder, None)) != 0:
+            return f"the same command {said(folder, code)}"
         found = ending(folder)
         wrong = [name for name in expected if found[name] != expected[name]]
         after = receipts_in(folder)
@@ -255,6 +255,12 @@ def crashed(order: Order, blow: Blow, expected: Mapping[str, Any]) -> str:
         return f"partitions with receipts were done again: {', '.join(redone)}" if redone else ""
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def said(folder: Path, code: int) -> str:
+    """Return how a run failed; one that a signal ended has said nothing."""
+    told = Path(folder, "error")
+    return f"fails: {told.read_text('utf-8')}" if told.exists() else f"ended with {code}"
 
 
 def forked(order: Order, folder: Path, blow: Blow | None) -> int:
