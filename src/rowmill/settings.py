@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from rowmill.errors import ConfigurationError
-from rowmill.wire import MAX_LINES_PER_BATCH
+from rowmill.wire import MAX_LINES_PER_BATCH, NO_SETTINGS, WORKSPACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,7 +73,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 SETTINGS: dict[str, Setting] = {
-    "workspace": Setting(str, ".rowmill", "folder under which runs keep manifest, receipts, data, reports"),
+    "workspace": Setting(str, WORKSPACE, "folder under which runs keep manifest, receipts, data, reports"),
     "table": Setting(str, "sqlite:///rowmill.db", "where results are saved, if the job has a table; `none` = nowhere"),
     "workers": Setting(_whole, None, "partitions at once; by default one per core"),
     "on": Setting(_runner, None, "inline or processes; by default by the number of rows"),
@@ -126,7 +126,7 @@ def _environment() -> dict[str, str]:
     found = {
         key[len(PREFIX) :].lower(): value
         for key, value in os.environ.items()
-        if key.startswith(PREFIX) and not key.endswith("_COMPLETE")
+        if key.startswith(PREFIX) and not key.endswith("_COMPLETE") and key not in NO_SETTINGS
     }
     for key in found:
         if key not in SETTINGS:

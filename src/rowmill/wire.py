@@ -11,6 +11,13 @@ SPOOL = "input"  # the decoded copy of an input that cannot be sought
 CLAIM = "claim"
 PUBLISHING = "publishing.json"  # written before the output appears: whose it is
 
+WORKSPACE = ".rowmill"  # where runs are kept when nothing else is said
+WORKSPACE_VARIABLE = "ROWMILL_WORKSPACE"
+TERMINATION_VARIABLE = "ROWMILL_TERMINATION_LOG"  # where a pod writes how its step ended
+TEST_IMAGE_VARIABLE = "ROWMILL_TEST_IMAGE"  # what the tests run on a real cluster
+NO_SETTINGS = (TERMINATION_VARIABLE, TEST_IMAGE_VARIABLE)
+INDEX_VARIABLE = "JOB_COMPLETION_INDEX"  # Kubernetes' own
+
 MAX_LINES_PER_BATCH = "MAX_LINES_PER_BATCH"  # the public sample's name for rows per partition
 
 
