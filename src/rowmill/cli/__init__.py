@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import click
 
-from rowmill.cli import telling
+from rowmill.cli import ending, telling
 from rowmill.cli.declaring import Manner
 from rowmill.cli.group import rowmill
-from rowmill.errors import RowmillError, Stopped
+from rowmill.errors import ConfigurationError, RowmillError, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
 COMPLETING = "_ROWMILL_COMPLETE"  # set by the scripts of `rowmill completion`
+STOP_S = 4.0  # in a pod, from SIGTERM to the end
 UNEXPECTED, INTERRUPTED, PIPE_CLOSED = 1, 128 + signal.SIGINT, 128 + signal.SIGPIPE
 
 
@@ -47,9 +49,11 @@ def outcome(arguments: Sequence[str]) -> int:
         code = end.exit_code
     except click.ClickException as error:
         error.show()
+        ending.error(ConfigurationError(error.format_message(), hint="`rowmill COMMAND --help` shows how it is given"))
         code = error.exit_code
     except RowmillError as error:
         telling.failure(error)
+        ending.error(error)
         code = error.exit_code
     except KeyboardInterrupt:
         telling.stopped("Ctrl-C")
@@ -57,8 +61,10 @@ def outcome(arguments: Sequence[str]) -> int:
     except Stopped as stop:
         telling.stopped("SIGTERM")
         code = stop.exit_code
+        ending.stopped(code)
     except Exception as error:  # noqa: BLE001 - the last place where it can be told in plain words
         telling.bug(error, traceback_too=manner.verbose)
+        ending.error(RowmillError(telling.bug_text(error), hint="this is a bug: report it"))
         code = UNEXPECTED
     return code
 
@@ -72,6 +78,10 @@ def heed_signals() -> None:
     def cleanly(number: int, _frame: FrameType | None) -> None:
         for each in heeded:
             signal.signal(each, at_once)
+        if ending.in_pod():  # a function that goes on all the same does not use up the grace period
+            last = threading.Timer(STOP_S, os._exit, (128 + number,))
+            last.daemon = True
+            last.start()
         raise KeyboardInterrupt if number == signal.SIGINT else Stopped(number)
 
     # A signal that whoever started us has switched off stays off: nohup, background jobs of a script.

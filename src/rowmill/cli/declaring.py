@@ -105,6 +105,11 @@ write_rate = click.option(
     help="Write units a second into DynamoDB, over all workers.  [default: as fast as the table takes them]",
 )
 tracker = click.option("--tracker", metavar="URL", help="redis:// or rediss:// address that shows progress to others.")
+keep_code = click.option(
+    "--continue", "keep_code", is_flag=True, help="Keep finished partitions although the code changed."
+)
+fresh = click.option("--fresh", is_flag=True, help="Do everything anew.")
+KEEP_OR_FRESH = "--continue keeps finished partitions, --fresh does them anew: give one of them"
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an output that another run wrote.")
 job_option = click.option(
     "--job", default="", metavar="JOB", help="Where the job's code is, if not where the run was started."

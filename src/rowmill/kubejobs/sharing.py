@@ -7,7 +7,7 @@ START_S = 2.0  # of a pod's time before its first row, where nobody has measured
 
 
 def completions(*, partitions: int, rows: int, rows_per_s: float, workers: int, start_s: float = START_S) -> int:
-    """Return how many pods a process step is shared into; pod i takes every so manieth partition, from the i-th.
+    """Return how many pods a process step is shared into; pod i of n takes each n-th partition, from the i-th.
 
     Args:
         partitions: Those that are to do; there is never a pod without one.
