@@ -203,6 +203,38 @@ def policy(
     )
 
 
+def render(
+    job: str,
+    input: str,  # noqa: A002
+    form: str = "yaml",
+    *,
+    output: str | None = None,
+    params: Mapping[str, str] | None = None,
+    keep_code: bool = False,
+    fresh: bool = False,
+    overwrite: bool = False,
+    **chosen: Any,
+) -> dict[str, str]:
+    """Return the Kubernetes objects of a run as text, by file name; nothing is asked of a cluster.
+
+    Args:
+        job: The job's reference.
+        input: The file's URL, or its path on the claim.
+        form: `yaml`, `kustomize` or `argo`.
+        output: As for `run`.
+        params: As for `run`.
+        keep_code: As for `run`.
+        fresh: As for `run`.
+        overwrite: As for `run`.
+        chosen: Settings, by name: `image` and `workspace` at least.
+    """
+    from rowmill.runners.pods import in_pods
+    from rowmill.runners.rendering import rendered
+
+    asked = Asked(job, input, output, params, chosen, fresh)
+    return rendered(in_pods(asked, keep_code=keep_code, overwrite=overwrite), form)
+
+
 def runs(*, workspace: str | None = None) -> list[Status]:
     """Return how all runs of the workspace stand, the latest first."""
     return standing.all_runs(workspace_at(workspace))

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
-from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from rowmill import wire
 from rowmill.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from rowmill.kubejobs.asked import Claim
+from rowmill.kubejobs.asked import Claim
 
 CODE = "/job"
 SCRATCH = "/tmp"  # noqa: S108 - an emptyDir of the pod's own
 MOST_CODE_BYTES = 1024 * 1024  # what a ConfigMap takes
 KEY = re.compile(r"[-._a-zA-Z0-9]+")
+
+
+def claim_of(text: str | None) -> Claim | None:
+    """Read `NAME:/PATH`, as the setting has checked it."""
+    if not text:
+        return None
+    name, _, mount = text.partition(":")
+    return Claim(name, mount)
 
 
 def code_reference(file: str, name: str) -> str:
@@ -39,7 +46,7 @@ def workspace_in_pods(given: str, claim: Claim | None) -> str:
         ConfigurationError: Pods would not find it again.
     """
     if "://" in given:
-        return given
+        return file_in_pods(given, claim, "the workspace")
     if claim is None:
         raise ConfigurationError(
             "the workspace is a folder, and pods share none",
@@ -47,9 +54,58 @@ def workspace_in_pods(given: str, claim: Claim | None) -> str:
         )
     if not given.startswith("/"):
         return f"{claim.mount}/{given if given != wire.WORKSPACE else 'rowmill'}"
-    if given != claim.mount and not given.startswith(f"{claim.mount}/"):
+    return file_in_pods(given, claim, "the workspace")
+
+
+def file_in_pods(given: str, claim: Claim | None, what: str) -> str:
+    """Return a file's or folder's place as pods see it: a URL, or a path on the claim.
+
+    Raises:
+        ConfigurationError: Pods do not see it, or it is a secret.
+    """
+    refuse_password(given, what)
+    if "://" in given and not given.startswith("file://"):
+        return given
+    if claim is None:
         raise ConfigurationError(
-            f"the workspace {given} is not on the claim, which pods mount at {claim.mount}",
-            hint=f"give --workspace {claim.mount}/rowmill",
+            f"pods do not see {what} {given}",
+            hint="give a URL, as s3://BUCKET/KEY, or the volume that it is on with --claim NAME:/PATH",
         )
-    return given
+    path = posixpath.normpath(given.removeprefix("file://"))
+    if path != claim.mount and not path.startswith(f"{claim.mount}/"):
+        raise ConfigurationError(
+            f"pods do not see {what} {given}: they mount the claim at {claim.mount}",
+            hint=f"give its path on the claim, as {claim.mount}/{posixpath.basename(path)}",
+        )
+    return path
+
+
+def table_in_pods(url: str, claim: Claim | None) -> str:
+    """Return a table's URL as pods see it.
+
+    Raises:
+        ConfigurationError: It is a file that they do not share, or it holds a password.
+    """
+    refuse_password(url, "the table")
+    if not url.startswith("sqlite:///"):
+        return url
+    path = url.removeprefix("sqlite:///")
+    if claim is None or not path.startswith("/"):
+        raise ConfigurationError(
+            "pods do not share the table's SQLite file",
+            hint="give --table postgresql://…, dynamodb://…, or none",
+        )
+    return f"sqlite:///{file_in_pods(path, claim, 'the table')}"
+
+
+def refuse_password(text: str, what: str) -> None:
+    """Refuse what would put a secret into a manifest.
+
+    Raises:
+        ConfigurationError: It is a URL with a password; it is not repeated.
+    """
+    if "://" in text and urlsplit(text).password is not None:
+        raise ConfigurationError(
+            f"{what} holds a password, and manifests hold none",
+            hint="keep it in a Secret, and name that in the pod template: env, valueFrom, secretKeyRef",
+        )
