@@ -29,7 +29,7 @@ LONG_MODULES: dict[str, int] = {}
 LONG_FUNCTIONS: dict[str, int] = {}
 # What the architecture has another word for; in quotes it is Kubernetes' own field.
 OTHER_WORDS = re.compile(
-    r"\b(sinks?|shards?|shard(ed|ing)|back-?ends?|(?<![`\"])parallelism|state store|scratch space)\b", re.IGNORECASE
+    r"\b(sinks?|shards?|shard(ed|ing)|back-?ends?|(?<![`\".])parallelism|state store|scratch space)\b", re.IGNORECASE
 )
 
 
