@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+import kubernetes_fields
 import msgspec
 
 import rowmill
@@ -376,6 +377,9 @@ PARTS: dict[str, Callable[..., str]] = {
     "measured": measured,
     "exit-codes": exit_codes,
     "settings": all_settings,
+    "setting-fields": kubernetes_fields.setting_fields,
+    "failure-policy": kubernetes_fields.failure_policy,
+    "rights": kubernetes_fields.rights_table,
     "options": options,
     "fields": fields,
     "python": python,

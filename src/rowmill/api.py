@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from rowmill import settings, wire
 from rowmill.errors import ConfigurationError, RowmillError, StateError
-from rowmill.model.manifest import Manifest
 from rowmill.runners import coordinator, loading, standing
+from rowmill.runners.alone import merge as merge
+from rowmill.runners.alone import process as process
+from rowmill.runners.alone import process_share as process_share
+from rowmill.runners.alone import split as split
 from rowmill.runners.coordinator import How
-from rowmill.runners.opening import open_run
+from rowmill.runners.opening import open_run, workspace_at
 from rowmill.runners.starting import NO_TABLE, Asked, absolute, job_of, start
-from rowmill.steps import Run
-from rowmill.steps import merge as merging
 from rowmill.steps import split as splitting
-from rowmill.steps.function.preparing import preparing
-from rowmill.steps.process import process as process_partition
 from rowmill.steps.source import spool
-from rowmill.storage import open_storage
 from rowmill.tracker import open_tracker
 
 if TYPE_CHECKING:
@@ -25,12 +23,11 @@ if TYPE_CHECKING:
 
     from rowmill.job import Job
     from rowmill.model.capacity import Writing
-    from rowmill.model.receipt import Receipt
+    from rowmill.model.manifest import Manifest
     from rowmill.model.report import Report
     from rowmill.model.verification import Verification
     from rowmill.runners.generating import Generated
     from rowmill.runners.standing import Status
-    from rowmill.storage import Storage
     from rowmill.tracker import View
 
 
@@ -215,95 +212,41 @@ def policy(
     )
 
 
-def split(
-    job: Job | str,
+def render(
+    job: str,
     input: str,  # noqa: A002
+    form: str = "yaml",
     *,
     output: str | None = None,
-    table: str | None = None,
-    workspace: str | None = None,
-    workers: int | None = None,
-    rows_per_partition: int | str | None = None,
     params: Mapping[str, str] | None = None,
-    rejects: str | None = None,
+    keep_code: bool = False,
+    fresh: bool = False,
     overwrite: bool = False,
-) -> Manifest:
-    """Take the first step alone: publish the manifest, or return the one that is there."""
-    chosen = {
-        "table": table,
-        "workspace": workspace,
-        "workers": workers,
-        "rows_per_partition": rows_per_partition,
-        "rejects": rejects,
-    }
-    made, _ = start(Asked(job, input, output, params, chosen))
-    with made.workspace.claim(made.name(wire.CLAIM)):
-        coordinator.check_output(made, overwrite=overwrite)
-        coordinator.keep_record(made)
-        if made.table is not None:
-            made.table.check(None)
-        return splitting.split(made)
+    **chosen: Any,
+) -> dict[str, str]:
+    """Return the Kubernetes objects of a run as text, by file name; nothing is asked of a cluster.
 
-
-def process(
-    run_id: str,
-    partitions: list[int] | None = None,
-    *,
-    workspace: str | None = None,
-    job: str = "",
-) -> list[Receipt]:
-    """Take the second step alone, for some partitions or for all; what has a receipt is not done again."""
-    made, manifest = _begun(run_id, workspace, job)
-    done = merging.receipts_of(made, manifest)
-    wanted = list(range(len(manifest.partitions))) if partitions is None else partitions
-    for index in wanted:
-        if not 0 <= index < len(manifest.partitions):
-            raise ConfigurationError(
-                f"there is no partition {index}", hint=f"the run has partitions 0 to {len(manifest.partitions) - 1}"
-            )
-    with preparing(made.job, made.record.params) as prepared:
-        return [
-            done.get(index)
-            or process_partition(
-                made,
-                manifest,
-                manifest.partitions[index],
-                attempt=coordinator.attempt_name(),
-                prepared=prepared,
-                tell=lambda _: None,
-            )
-            for index in wanted
-        ]
-
-
-def merge(run_id: str, *, workspace: str | None = None, job: str = "") -> Report:
-    """Take the last step alone.
-
-    Raises:
-        StateError: Partitions lack their receipt.
+    Args:
+        job: The job's reference.
+        input: The file's URL, or its path on the claim.
+        form: `yaml`, `kustomize` or `argo`.
+        output: As for `run`.
+        params: As for `run`.
+        keep_code: As for `run`.
+        fresh: As for `run`.
+        overwrite: As for `run`.
+        chosen: Settings, by name: `image` and `workspace` at least.
     """
-    made, manifest = _begun(run_id, workspace, job)
-    with made.workspace.claim(made.name(wire.CLAIM)) as claim:
-        if (done := coordinator.finished(made)) is not None:
-            return done
-        return coordinator.merge_alone(made._replace(check_claim=claim.check), manifest)
+    from rowmill.runners.pods import in_pods
+    from rowmill.runners.rendering import rendered
 
-
-def _begun(run_id: str, workspace: str | None, job: str) -> tuple[Run, Manifest]:
-    made = open_run(_workspace(workspace), run_id, job_ref=job)
-    manifest = made.load(made.name(wire.MANIFEST), Manifest)
-    if manifest is None:
-        raise StateError(f"the run {run_id} has no manifest yet", hint="give `rowmill split` first", run_id=run_id)
-    return made, manifest
-
-
-def _workspace(given: str | None) -> Storage:
-    return open_storage(settings.resolve({"workspace": given})["workspace"].value)
+    asked = Asked(job, input, output, params, chosen, fresh)
+    return rendered(in_pods(asked, keep_code=keep_code, overwrite=overwrite), form)
 
 
 def runs(*, workspace: str | None = None) -> list[Status]:
     """Return how all runs of the workspace stand, the latest first."""
-    return standing.all_runs(_workspace(workspace))
+    return standing.all_runs(workspace_at(workspace))
 
 
 def status(run_id: str | None = None, *, workspace: str | None = None) -> Status:
@@ -313,7 +256,7 @@ def status(run_id: str | None = None, *, workspace: str | None = None) -> Status
         StateError: There is no such run.
     """
     if run_id is not None:
-        return standing.status_of(_workspace(workspace), run_id)
+        return standing.status_of(workspace_at(workspace), run_id)
     all_runs = runs(workspace=workspace)
     if not all_runs:
         raise StateError("the workspace has no runs", hint="start one: rowmill run JOB INPUT")
@@ -328,7 +271,7 @@ def rebuild_tracker(run_id: str, *, workspace: str | None = None, tracker: str |
         workspace: Where its objects are.
         tracker: The server's address, if not the one that the run was started with.
     """
-    return standing.rebuild_tracker(_workspace(workspace), run_id, tracker or "")
+    return standing.rebuild_tracker(workspace_at(workspace), run_id, tracker or "")
 
 
 def verify(
@@ -354,7 +297,7 @@ def verify(
     """
     run_id = run_id or status(workspace=workspace).run_id
     needs_job = table or replay
-    place = _workspace(workspace)
+    place = workspace_at(workspace)
     data = place.get(f"{wire.run_dir(run_id)}/{wire.RUN}")
     if data is None:
         raise StateError(f"there is no run {run_id} in {place.url}", hint="`rowmill runs` lists them")
@@ -371,7 +314,7 @@ def clean(
 
     Outputs and tables stay. A run that is under way is never removed.
     """
-    place = _workspace(workspace)
+    place = workspace_at(workspace)
     chosen = [one for one in runs(workspace=workspace) if one.state == "succeeded"][keep:]
     if run_id is not None:
         chosen = [status(run_id, workspace=workspace)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from rowmill.errors import ConfigurationError
-from rowmill.wire import MAX_LINES_PER_BATCH
+from rowmill.wire import MAX_LINES_PER_BATCH, NO_SETTINGS, WORKSPACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PREFIX = "ROWMILL_"
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 PROJECT_FILE = "rowmill.toml"
 
 
@@ -58,6 +60,38 @@ def _tracker(text: Any) -> str:
     return str(text)
 
 
+def _named(text: Any) -> str:
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", str(text)):
+        raise ValueError("a name as Kubernetes has them: small letters, digits, - and .")
+    return str(text)
+
+
+def _claim(text: Any) -> str:
+    name, colon, mount = str(text).partition(":")
+    if not colon or not mount.startswith("/") or mount.strip("/") == "" or "//" in mount:
+        raise ValueError("NAME:/PATH")
+    return f"{_named(name)}:{mount.rstrip('/')}"
+
+
+def _quantity(text: Any) -> str:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", str(text)):
+        raise ValueError("a quantity as Kubernetes has them: 2, 500m, 1Gi")
+    return str(text)
+
+
+def _fan_out(text: Any) -> str:
+    if text not in ("indexed", "per-partition"):
+        raise ValueError("indexed or per-partition")
+    return str(text)
+
+
+def _seconds(text: Any) -> int:
+    found = re.fullmatch(r"([1-9][0-9]*)(s|m|h|d)?", str(text))
+    if found is None:
+        raise ValueError("a time: 3600, 90m, 24h")
+    return int(found[1]) * UNITS_S[found[2] or "s"]
+
+
 def _runner(text: Any) -> str:
     if text not in ("inline", "processes"):
         raise ValueError("inline or processes")
@@ -73,7 +107,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 SETTINGS: dict[str, Setting] = {
-    "workspace": Setting(str, ".rowmill", "folder under which runs keep manifest, receipts, data, reports"),
+    "workspace": Setting(str, WORKSPACE, "folder under which runs keep manifest, receipts, data, reports"),
     "table": Setting(str, "sqlite:///rowmill.db", "where results are saved, if the job has a table; `none` = nowhere"),
     "workers": Setting(_whole, None, "partitions at once; by default one per core"),
     "on": Setting(_runner, None, "inline or processes; by default by the number of rows"),
@@ -84,6 +118,17 @@ SETTINGS: dict[str, Setting] = {
     "tracker": Setting(_tracker, "", "redis:// or rediss:// address that shows progress to others; none by default"),
     "tracker_password_file": Setting(str, None, "file that holds the tracker's password"),
     "tracker_auth": Setting(_auth, "password", "password, or iam for ElastiCache"),
+    "image": Setting(str, None, "image that pods run: ours, or one built on it"),
+    "namespace": Setting(_named, None, "namespace of pods; by default the kubeconfig's"),
+    "kube_context": Setting(str, None, "context of the kubeconfig; by default the current one"),
+    "service_account": Setting(_named, None, "service account of pods, by which the cloud knows them"),
+    "claim": Setting(_claim, None, "volume claim that pods share, and where they see it: NAME:/PATH"),
+    "pod_template": Setting(str, None, "file, YAML or JSON, that is merged into every pod"),
+    "cpu": Setting(_quantity, "1", "CPU that a pod requests"),
+    "memory": Setting(_quantity, "1Gi", "memory that a pod requests, and its limit"),
+    "fan_out": Setting(_fan_out, "indexed", "indexed: one KubernetesJob for all partitions; or per-partition"),
+    "pod_deadline": Setting(_seconds, 86_400, "longest life of a KubernetesJob: seconds, or 90m, 24h"),
+    "queue": Setting(_named, None, "queue of Kueue, which lets KubernetesJobs start"),
     "s3_bucket_owner": Setting(str, None, "AWS account that must own every bucket"),
     "s3_kms_key": Setting(str, None, "KMS key by which objects are encrypted"),
 }
@@ -126,7 +171,7 @@ def _environment() -> dict[str, str]:
     found = {
         key[len(PREFIX) :].lower(): value
         for key, value in os.environ.items()
-        if key.startswith(PREFIX) and not key.endswith("_COMPLETE")
+        if key.startswith(PREFIX) and not key.endswith("_COMPLETE") and key not in NO_SETTINGS
     }
     for key in found:
         if key not in SETTINGS:

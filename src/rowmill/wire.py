@@ -7,9 +7,17 @@ VERSION = "0.1.0"
 RUNS = "runs"
 RUN, MANIFEST, REPORT, PROGRESS = "run.json", "manifest.json", "report.json", "progress.json"
 RECEIPTS, DATA, REJECTS, ATTEMPTS, ASIDE, REPORTS = "receipts", "data", "rejects", "attempts", "aside", "reports"
+FAILURES = "failures"
 SPOOL = "input"  # the decoded copy of an input that cannot be sought
 CLAIM = "claim"
 PUBLISHING = "publishing.json"  # written before the output appears: whose it is
+
+WORKSPACE = ".rowmill"  # where runs are kept when nothing else is said
+WORKSPACE_VARIABLE = "ROWMILL_WORKSPACE"
+TERMINATION_VARIABLE = "ROWMILL_TERMINATION_LOG"  # where a pod writes how its step ended
+TEST_IMAGE_VARIABLE = "ROWMILL_TEST_IMAGE"  # what the tests run on a real cluster
+NO_SETTINGS = (TERMINATION_VARIABLE, TEST_IMAGE_VARIABLE)
+INDEX_VARIABLE = "JOB_COMPLETION_INDEX"  # Kubernetes' own
 
 MAX_LINES_PER_BATCH = "MAX_LINES_PER_BATCH"  # the public sample's name for rows per partition
 
@@ -32,6 +40,11 @@ def data_name(run_id: str, partition: int, attempt: str) -> str:
 def rejects_name(run_id: str, partition: int, attempt: str) -> str:
     """Return the name of a partition's rejects by one attempt."""
     return f"{run_dir(run_id)}/{REJECTS}/{partition:05d}-{attempt}.jsonl"
+
+
+def failure_name(run_id: str, partition: int, attempt: str) -> str:
+    """Return the name of what is kept of a partition's failed try."""
+    return f"{run_dir(run_id)}/{FAILURES}/{partition:05d}-{attempt}.json"
 
 
 def location(input_url: str, partition: int, start: int, end: int) -> str:

@@ -27,9 +27,9 @@ MOST_LINES, MOST_LINES_OF_FUNCTION = 400, 40
 # Longer than they should be, and by how many lines at most: each is a debt, and may only get shorter.
 LONG_MODULES: dict[str, int] = {}
 LONG_FUNCTIONS: dict[str, int] = {}
-# What the architecture has another word for.
+# What the architecture has another word for; in quotes it is Kubernetes' own field.
 OTHER_WORDS = re.compile(
-    r"\b(sinks?|shards?|shard(ed|ing)|back-?ends?|parallelism|state store|scratch space)\b", re.IGNORECASE
+    r"\b(sinks?|shards?|shard(ed|ing)|back-?ends?|(?<![`\".])parallelism|state store|scratch space)\b", re.IGNORECASE
 )
 
 

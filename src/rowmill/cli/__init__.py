@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rowmill.cli import signals, telling
+from rowmill.cli import ending, signals, telling
 from rowmill.cli.declaring import Manner
 from rowmill.cli.group import rowmill
-from rowmill.errors import RowmillError, Stopped
+from rowmill.errors import ConfigurationError, RowmillError, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,9 +46,11 @@ def outcome(arguments: Sequence[str]) -> int:
         code = end.exit_code
     except click.ClickException as error:
         error.show()
+        ending.error(ConfigurationError(error.format_message(), hint="`rowmill COMMAND --help` shows how it is given"))
         code = error.exit_code
     except RowmillError as error:
         telling.failure(error)
+        ending.error(error)
         code = error.exit_code
     except KeyboardInterrupt:
         signals.tell(signal.SIGINT)
@@ -56,7 +58,9 @@ def outcome(arguments: Sequence[str]) -> int:
     except Stopped as stop:
         signals.tell(signal.SIGTERM)
         code = stop.exit_code
+        ending.stopped(code)
     except Exception as error:  # noqa: BLE001 - the last place where it can be told in plain words
         telling.bug(error, traceback_too=manner.verbose)
+        ending.error(RowmillError(telling.bug_text(error), hint="this is a bug: report it"))
         code = UNEXPECTED
     return code

@@ -105,7 +105,38 @@ write_rate = click.option(
     help="Write units a second into DynamoDB, over all workers.  [default: as fast as the table takes them]",
 )
 tracker = click.option("--tracker", metavar="URL", help="redis:// or rediss:// address that shows progress to others.")
+keep_code = click.option(
+    "--continue", "keep_code", is_flag=True, help="Keep finished partitions although the code changed."
+)
+fresh = click.option("--fresh", is_flag=True, help="Do everything anew.")
+KEEP_OR_FRESH = "--continue keeps finished partitions, --fresh does them anew: give one of them"
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an output that another run wrote.")
+KUBERNETES = (
+    click.option("--image", metavar="IMAGE", help="What pods run: our image, or one built on it."),
+    click.option("--namespace", metavar="NAME", help="Where pods run.  [default: the kubeconfig's]"),
+    click.option("--kube-context", metavar="NAME", help="Context of the kubeconfig.  [default: the current one]"),
+    click.option("--service-account", metavar="NAME", help="Service account of pods, by which the cloud knows them."),
+    click.option("--claim", metavar="NAME:/PATH", help="Volume claim that pods share, and where they see it."),
+    click.option("--pod-template", metavar="FILE", help="YAML or JSON that is merged into every pod."),
+    click.option("--cpu", metavar="N", help="CPU that a pod requests.  [default: 1]"),
+    click.option("--memory", metavar="SIZE", help="Memory that a pod requests, and its limit.  [default: 1Gi]"),
+    click.option(
+        "--fan-out",
+        type=click.Choice(["indexed", "per-partition"]),
+        help="One KubernetesJob for all partitions, or one for each.  [default: indexed]",
+    ),
+    click.option("--pod-deadline", metavar="TIME", help="Longest life of a KubernetesJob.  [default: 24h]"),
+    click.option("--queue", metavar="NAME", help="Queue of Kueue, which lets KubernetesJobs start."),
+)
+
+
+def kubernetes_options(function: F) -> F:
+    """Add the options that say what pods are made of; each is a setting too."""
+    for option in reversed(KUBERNETES):
+        function = option(function)
+    return function
+
+
 job_option = click.option(
     "--job", default="", metavar="JOB", help="Where the job's code is, if not where the run was started."
 )

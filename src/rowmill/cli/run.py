@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 @declared.create_table
 @declared.write_rate
 @declared.tracker
-@click.option("--continue", "keep_code", is_flag=True, help="Keep finished partitions although the code changed.")
-@click.option("--fresh", is_flag=True, help="Do everything anew.")
+@declared.keep_code
+@declared.fresh
 @declared.overwrite
 @click.option("--sequential", is_flag=True, help="Inline, in one partition, into INPUT_Single_Output.")
 @click.option("--dry-run", is_flag=True, help="Show the plan, and write nothing.")
@@ -54,7 +54,7 @@ def run(
 ) -> None:
     """Take the options, and tell how the run ended."""
     if chosen["keep_code"] and chosen["fresh"]:
-        raise click.UsageError("--continue keeps finished partitions, --fresh does them anew: give one of them")
+        raise click.UsageError(declared.KEEP_OR_FRESH)
     if sequential:
         chosen = sequentially(input, chosen)
     if dry_run:

@@ -14,13 +14,13 @@ import sys
 import threading
 from typing import TYPE_CHECKING, NoReturn
 
-from rowmill.cli import telling
+from rowmill.cli import ending, telling
 from rowmill.errors import Stopped
 
 if TYPE_CHECKING:
     from types import FrameType
 
-GRACE_S = 0.8
+GRACE_S, POD_GRACE_S = 0.8, 4.0  # in a pod, rows under way and what is kept of a failure have a moment more
 NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
 TOLD = threading.Lock()  # taken by whoever tells of the stop
@@ -56,8 +56,9 @@ def _watch(pipe: int, heeded: set[signal.Signals]) -> NoReturn:
     """Wait for the first signal, then for the second or the end of patience, then end the process."""
     while (number := os.read(pipe, 1)[0]) not in heeded:
         pass
-    select.select([pipe], [], [], GRACE_S)
+    select.select([pipe], [], [], POD_GRACE_S if ending.in_pod() else GRACE_S)
     if telling.is_screen(sys.stderr):
         os.write(2, SHOW_CURSOR)
     tell(number)
+    ending.stopped(128 + number)
     os._exit(128 + number)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
+
 from rowmill.cli import declaring as declared
-from rowmill.cli import layout, telling
+from rowmill.cli import ending, layout, telling
 
 
 @declared.command(
@@ -22,6 +24,11 @@ from rowmill.cli import layout, telling
 @declared.rows_per_partition
 @declared.params
 @declared.rejects
+@declared.create_table
+@declared.write_rate
+@declared.tracker
+@declared.keep_code
+@declared.fresh
 @declared.overwrite
 @declared.as_json
 def split(
@@ -34,12 +41,17 @@ def split(
     """Split, and tell the run's id."""
     from rowmill import api
 
+    if chosen["keep_code"] and chosen["fresh"]:
+        raise click.UsageError(declared.KEEP_OR_FRESH)
     with telling.users_code():
-        manifest = api.split(job, input, **chosen)
+        begun = api.split(job, input, **chosen)
+    manifest, left = begun.manifest, len(begun.unfinished)
     partitions = len(manifest.partitions)
+    facts = {"run_id": manifest.run_id, "rows": manifest.rows, "partitions": partitions}
+    found = {"unfinished": left, "next_attempt": begun.next_attempt, "finished": begun.report is not None}
+    ending.step("split", **facts, **found, bytes=manifest.input.bytes)
     if as_json:
-        facts = {"run_id": manifest.run_id, "rows": manifest.rows, "partitions": partitions, "input": manifest.input}
-        telling.answer_json({"schema": "rowmill.split/1", **facts})
+        telling.answer_json({"schema": "rowmill.split/1", **facts, **found, "input": manifest.input})
     else:
         telling.answer(
             f"{manifest.rows:,} rows in {layout.some(partitions, 'partition')}; next: rowmill process {manifest.run_id}"

@@ -68,10 +68,17 @@ def bug(error: BaseException, *, traceback_too: bool) -> None:
 
     if traceback_too:
         _say("".join(traceback.format_exception(error)).rstrip())
+    _say(f"{_red('error:')} {bug_text(error)}: this is a bug")
+    _say("  next: the same command may go on; report it with what the same command says under -v")
+
+
+def bug_text(error: BaseException) -> str:
+    """Return an unexpected error's kind and place, without its own text."""
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})" if frames else ""  # noqa: PTH119
-    _say(f"{_red('error:')} unexpected {type(error).__name__}{where}: this is a bug")
-    _say("  next: the same command may go on; report it with what the same command says under -v")
+    return f"unexpected {type(error).__name__}{where}"
 
 
 def _say(text: str) -> None:

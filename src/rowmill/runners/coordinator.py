@@ -18,6 +18,7 @@ import msgspec
 from rowmill import wire
 from rowmill.errors import IntegrityError, RowmillError, StateError
 from rowmill.model import codec, policy
+from rowmill.model.attempt import Attempt
 from rowmill.model.report import Output, Part, Report, ReportInput, Seconds, Who
 from rowmill.model.run import RunRecord
 from rowmill.runners.inline import run_inline
@@ -306,10 +307,17 @@ def check_code(run: Run, manifest: Manifest, *, keep: bool) -> None:
         )
 
 
+def next_attempt(run: Run) -> int:
+    """Return the number of the next try: one more than the highest that there was."""
+    return (
+        max((int(name.rpartition("/")[2][:5]) for name in run.workspace.list(run.name(wire.ATTEMPTS))), default=0) + 1
+    )
+
+
 def _count_attempt(run: Run) -> int:
-    number = sum(1 for _ in run.workspace.list(run.name(wire.ATTEMPTS))) + 1
-    facts = {"attempt": number, "start": now(), "who": who(), "code_digest": run.code_digest}
-    run.workspace.create(run.name(wire.ATTEMPTS, f"{number:05d}.json"), codec.encode(facts))
+    number = next_attempt(run)
+    attempt = Attempt(number, now(), who(), run.code_digest)
+    run.workspace.create(run.name(wire.ATTEMPTS, f"{number:05d}.json"), codec.encode(attempt))
     return number
 
 
@@ -335,7 +343,8 @@ def merge_alone(run: Run, manifest: Manifest) -> Report:
         )
     seconds = round(time.monotonic() - begun, 3)
     times = Seconds(0.0, 0.0, seconds, seconds)
-    return publish_report(run, manifest, merged, attempt=_count_attempt(run), start=start, seconds=times)
+    attempt = next_attempt(run) - 1 or _count_attempt(run)  # the one whose partitions these are
+    return publish_report(run, manifest, merged, attempt=attempt, start=start, seconds=times)
 
 
 def publish_report(

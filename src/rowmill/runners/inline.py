@@ -63,8 +63,9 @@ def patiently(work: Callable[[], T], again: Callable[[], object]) -> T:
     return work()
 
 
-def run_inline(run: Run, manifest: Manifest, partitions: Sequence[int], tracker: Tracker) -> None:
-    """Do these partitions, in order."""
+def run_inline(run: Run, manifest: Manifest, partitions: Sequence[int], tracker: Tracker) -> list[Receipt]:
+    """Do these partitions, in order; return their receipts."""
+    receipts: list[Receipt] = []
     with few_collections(), preparing(run.job, run.record.params) as prepared:
         for index in partitions:
             do = partial(
@@ -75,8 +76,9 @@ def run_inline(run: Run, manifest: Manifest, partitions: Sequence[int], tracker:
                 prepared,
                 lambda progress, index=index: tracker.rows(index, *progress),  # type: ignore[misc]
             )
-            patiently(do, partial(tracker.lost, index))
+            receipts.append(patiently(do, partial(tracker.lost, index)))
             tracker.done(index)
+    return receipts
 
 
 def process_new_attempt(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from rowmill import wire
+from rowmill import settings, wire
 from rowmill.errors import StateError
 from rowmill.model import codec
 from rowmill.model.run import RunRecord
@@ -70,3 +70,8 @@ def opened(workspace: Storage, record: RunRecord, job: Job, job_ref: str, *, wri
             create=record.create_table,
         )
     return between.get()(Run(job, code_digest(job, job_ref), record, workspace, open_storage, table))
+
+
+def workspace_at(given: str | None) -> Storage:
+    """Open the workspace that is given, or else set."""
+    return open_storage(settings.resolve({"workspace": given})["workspace"].value)

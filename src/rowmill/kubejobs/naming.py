@@ -1,0 +1,69 @@
+"""Names and labels: two tries never meet under one name, and whoever looks finds a run's objects by its labels."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+from rowmill import wire
+from rowmill.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rowmill.kubejobs.asked import Pods, Request
+
+DOMAIN = "rowmill.dev"
+RUN, REQUEST, STEP, ATTEMPT, PARTITION = (f"{DOMAIN}/{it}" for it in ("run", "request", "step", "attempt", "partition"))
+QUEUE = "kueue.x-k8s.io/queue-name"
+DIGEST_LENGTH, SHORT_RUN = 10, 16
+MOST_BYTES = 52  # what is left of a label's 63 for `-<index>-<5 random>`
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+def request_digest(pods: Pods, request: Request) -> str:
+    """Return what names a request before its run's id is known: the same words on the same workspace, the same name."""
+    fields = [pods.job, pods.workspace, request.input, *request.words]
+    return _digest(*(f"{len(field.encode())}:{field}" for field in fields))
+
+
+def job_name(key: str, step: str, attempt: int, partition: int | None = None) -> str:
+    """Return the name of a step's KubernetesJob.
+
+    Args:
+        key: The request's digest, or the run's id.
+        step: `split`, `process`, `merge`, `run` or `check`.
+        attempt: Number of the try, from 1.
+        partition: Which, where each partition has a KubernetesJob of its own.
+    """
+    what = step if partition is None else f"{step}-p{partition:05d}"
+    name = f"rowmill-{key[:SHORT_RUN]}-{what}-{attempt}"
+    if len(name) > MOST_BYTES or not LABEL.fullmatch(name):
+        raise ConfigurationError(f"{name!r} is no name for a KubernetesJob", hint="this is a bug: report it")
+    return name
+
+
+def code_name(files: Mapping[str, str]) -> str:
+    """Return the name of a ConfigMap with these files: other content, another name."""
+    return f"rowmill-code-{_digest(*(f'{len(name)}:{name}{len(text)}:{text}' for name, text in sorted(files.items())))}"
+
+
+def labels(pods: Pods, step: str, attempt: int, *, run_id: str = "", request: str = "") -> dict[str, str]:
+    """Return the labels of a step's objects; the user's come first, so that ours stand."""
+    ours = {
+        "app.kubernetes.io/name": "rowmill",
+        "app.kubernetes.io/instance": run_id or request,
+        "app.kubernetes.io/version": wire.VERSION,
+        "app.kubernetes.io/component": step,
+        "app.kubernetes.io/part-of": "rowmill",
+        "app.kubernetes.io/managed-by": "rowmill",
+        STEP: step,
+        ATTEMPT: str(attempt),
+    }
+    named = {RUN: run_id, REQUEST: request}
+    return {**pods.labels, **ours, **{name: value for name, value in named.items() if value}}
+
+
+def _digest(*fields: str) -> str:
+    return hashlib.sha256("".join(fields).encode()).hexdigest()[:DIGEST_LENGTH]

@@ -1,0 +1,35 @@
+"""What is kept of a partition that failed, so that it can be read when its pod is gone."""
+
+from __future__ import annotations
+
+import msgspec
+
+SCHEMA = "rowmill.failure/1"
+LOG_BYTES = 64 * 1024
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A partition's failed try.
+
+    Attributes:
+        partition: Index in the manifest.
+        attempt: Number of the run's attempt, and a name that no other try has.
+        host: Where it ran; a pod's name.
+        end: ISO 8601, UTC.
+        first_ordinal, rows: The partition's rows.
+        first_line: 1-based physical line on which they start.
+        error: As `RowmillError.as_dict` gives it.
+        log: The last 64 KiB of what the process wrote.
+    """
+
+    run_id: str
+    partition: int
+    attempt: str
+    host: str
+    end: str
+    first_ordinal: int
+    rows: int
+    first_line: int
+    error: dict[str, str | int]
+    log: str
+    schema: str = SCHEMA

@@ -1,0 +1,175 @@
+"""What one process does of a run that several work on: the first step, a share of the second, and what failed."""
+
+from __future__ import annotations
+
+import platform
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from rowmill import wire
+from rowmill.errors import RowmillError, StateError
+from rowmill.model import codec
+from rowmill.model.attempt import Attempt, share_of
+from rowmill.model.failure import LOG_BYTES, Failure
+from rowmill.model.manifest import Manifest
+from rowmill.runners import coordinator
+from rowmill.runners.inline import run_inline
+from rowmill.steps import merge as merging
+from rowmill.steps.source import spool
+from rowmill.steps.split import split
+from rowmill.tracker.memory import Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rowmill.model.receipt import Receipt
+    from rowmill.model.report import Report
+    from rowmill.runners.coordinator import How
+    from rowmill.steps import Run
+
+
+class Begun(NamedTuple):
+    """A run whose partitions are known.
+
+    Attributes:
+        manifest: The partitions.
+        unfinished: Those without a receipt that holds.
+        next_attempt: The number that the next try may take.
+        report: Of the run, if it has ended well before.
+    """
+
+    manifest: Manifest
+    unfinished: list[int]
+    next_attempt: int
+    report: Report | None = None
+
+
+def begin(run: Run, how: How) -> Begun:
+    """Take the first step: publish the manifest, or use the one that is there, and find what is left to do.
+
+    Raises:
+        StateError: As a run that is started.
+    """
+    with run.workspace.claim(run.name(wire.CLAIM)) as claim:
+        run = run._replace(check_claim=claim.check)
+        if how.fresh:
+            coordinator.start_anew(run)
+        elif (report := coordinator.finished(run)) is not None:
+            return Begun(manifest_of(run), [], coordinator.next_attempt(run), report)
+        coordinator.check_output(run, overwrite=how.overwrite or how.fresh)
+        coordinator.keep_record(run)
+        if run.table is not None:
+            run.table.check(None)
+        manifest = split(run)
+        coordinator.refuse_known_content(run, manifest, fresh=how.fresh)
+        coordinator.check_code(run, manifest, keep=how.keep_code)
+        done = merging.receipts_of(run, manifest)
+        unfinished = [part.index for part in manifest.partitions if part.index not in done]
+        if unfinished and manifest.input.spooled and run.workspace.stat(run.name(wire.SPOOL)) is None:
+            spool(run)
+        return Begun(manifest, unfinished, coordinator.next_attempt(run))
+
+
+def manifest_of(run: Run) -> Manifest:
+    """Return the manifest that split published.
+
+    Raises:
+        StateError: There is none yet.
+    """
+    manifest = run.load(run.name(wire.MANIFEST), Manifest)
+    if manifest is None:
+        raise StateError(f"the run {run.id} has no manifest yet", hint="give `rowmill split` first", run_id=run.id)
+    return manifest
+
+
+class Share(NamedTuple):
+    """What one pod of an attempt does.
+
+    Attributes:
+        place: The pod's, from 0.
+        of: How many pods there are.
+        attempt: Number of the try.
+    """
+
+    place: int
+    of: int
+    attempt: int
+
+
+def do_share(run: Run, share: Share, log: Callable[[], str]) -> list[Receipt]:
+    """Do a pod's share of the partitions that the attempt has to do, in order; what has a receipt is not done again.
+
+    Args:
+        run: The run, open in this process.
+        share: Which part of the attempt's list.
+        log: Gives what the process has written lately.
+
+    Raises:
+        StateError: Another kind of coordinator has the attempt's number, or this pod has other code than the others.
+
+    Restart: the first pod that comes publishes the list; whoever comes later uses it as it is.
+    """
+    manifest = manifest_of(run)
+    attempt = _attempt(run, manifest, share.attempt)
+    assert attempt.unfinished is not None  # noqa: S101 - _attempt looks
+    mine = share_of(attempt.unfinished, share.place, share.of)
+    return do_some(run, manifest, mine, attempt=share.attempt, log=log)
+
+
+def do_some(
+    run: Run, manifest: Manifest, partitions: Sequence[int], *, attempt: int, log: Callable[[], str]
+) -> list[Receipt]:
+    """Do these partitions; of one that fails, the error and the log are kept in the workspace."""
+    with _failures_kept(run, manifest, attempt, log):
+        return run_inline(run, manifest, partitions, Memory())
+
+
+def _attempt(run: Run, manifest: Manifest, number: int) -> Attempt:
+    name = run.name(wire.ATTEMPTS, f"{number:05d}.json")
+    attempt = run.load(name, Attempt)
+    if attempt is None:
+        there = set(run.workspace.list(run.name(wire.RECEIPTS)))
+        left = (part.index for part in manifest.partitions if wire.receipt_name(run.id, part.index) not in there)
+        attempt = Attempt(number, coordinator.now(), coordinator.who(), run.code_digest, tuple(left))
+        if not run.workspace.create(name, codec.encode(attempt)):
+            attempt = run.load(name, Attempt) or attempt
+    if attempt.unfinished is None:
+        raise StateError(
+            f"attempt {number} was another coordinator's", hint="give its command again, or a higher --attempt"
+        ).at(run_id=run.id)
+    if attempt.code_digest != run.code_digest:
+        raise StateError(
+            f"pods of attempt {number} have different code",
+            hint="give the image by its digest, so that it does not change under a run, and run again",
+        ).at(run_id=run.id)
+    return attempt
+
+
+@contextmanager
+def _failures_kept(run: Run, manifest: Manifest, attempt: int, log: Callable[[], str]) -> Iterator[None]:
+    try:
+        yield
+    except RowmillError as error:
+        index = error.context.get("partition")
+        if isinstance(index, int):
+            with suppress(RowmillError):  # the error itself is what has to be told
+                _keep_failure(run, manifest, index, attempt, error, log())
+        raise
+
+
+def _keep_failure(run: Run, manifest: Manifest, index: int, attempt: int, error: RowmillError, log: str) -> None:
+    part = manifest.partitions[index]
+    unique = f"{attempt}-{coordinator.attempt_name()}"
+    failure = Failure(
+        run_id=run.id,
+        partition=index,
+        attempt=unique,
+        host=platform.node(),
+        end=coordinator.now(),
+        first_ordinal=part.first_ordinal,
+        rows=part.rows,
+        first_line=part.first_line,
+        error=error.as_dict(),
+        log=log[-LOG_BYTES:],
+    )
+    run.workspace.create(wire.failure_name(run.id, index, unique), codec.encode(failure))
