@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rowmill.devcloud.kubernetes.kinds import Kind
 
 Object = dict[str, Any]
+LACKING = "Forbidden: rowmill devcloud's Kubernetes lacks it"
 DELETED_AND_MADE_AGAIN = "The object might have been deleted and then recreated"
 
 
@@ -87,6 +88,7 @@ def forbidden(kind: Kind, name: str, why: str, causes: Sequence[Cause] = ()) -> 
 def invalid(kind: Kind, name: str, causes: Sequence[Cause]) -> Refusal:
     """Return the answer for an object whose fields do not hold."""
     texts = [f"{cause.field}: {cause.message}" for cause in causes]
+    texts = list(dict.fromkeys(texts))
     text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     details = details_of(kind, name, by_kind=True) | {"causes": [cause._asdict() for cause in causes]}
     return Refusal(422, "Invalid", f'{kind.qualified} "{name}" is invalid: {text}', details)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+FEWER_VERBS = tuple(verb for verb in ALL_VERBS if verb != "deletecollection")
 
 
 class Kind(NamedTuple):
@@ -51,8 +52,7 @@ RBAC = "rbac.authorization.k8s.io"
 KINDS = (
     Kind("ConfigMap", "configmaps", short=("cm",)),
     Kind("Event", "events", short=("ev",)),
-    Kind("LimitRange", "limitranges", short=("limits",)),
-    Kind("Namespace", "namespaces", namespaced=False, short=("ns",), status=True),
+    Kind("Namespace", "namespaces", namespaced=False, short=("ns",), status=True, verbs=FEWER_VERBS),
     Kind("Node", "nodes", namespaced=False, short=("no",), status=True, verbs=("get", "list", "watch")),
     Kind("PersistentVolumeClaim", "persistentvolumeclaims", short=("pvc",), status=True),
     Kind("Pod", "pods", short=("po",), all=True, generation=True, status=True),

@@ -139,6 +139,25 @@ class Store:
             keys = [key for key in self._objects if key[0] == kind and namespace in (None, key[1])]
             return [self._objects[key] for key in sorted(keys)], self._version
 
+    def at(self, kind: str, namespace: str | None, version: int) -> tuple[Objects, int]:
+        """Return a kind's objects as they were at a version, 0 = now: never change them.
+
+        Raises:
+            Refusal: 410, too many changes have come since.
+        """
+        with self._changed:
+            if not version:
+                return self.shared(kind, namespace)
+            if version < self.oldest:
+                raise answers.expired(version, self.oldest)
+            found = {key: obj for key, obj in self._objects.items() if key[0] == kind}
+            for event in reversed(self.watch(version)):
+                if event.kind == kind and event.before is None:
+                    found.pop(_key(kind, event.object), None)
+                elif event.kind == kind and event.before is not None:
+                    found[_key(kind, event.object)] = event.before
+        return [found[key] for key in sorted(found) if namespace in (None, key[1])], version
+
     def update(
         self,
         kind: str,

@@ -1,0 +1,25 @@
+"""`python -m rowmill.devcloud.kubernetes FOLDER PORT`: the small Kubernetes as a process; it ends on SIGTERM.
+
+SIGHUP empties it.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+from rowmill.devcloud import kubernetes
+
+
+def main(folder: str, port: str) -> None:
+    """Run until told to end."""
+    wanted = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+    signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
+    with kubernetes.serving(Path(folder), int(port)) as cluster:
+        while signal.sigwait(wanted) == signal.SIGHUP:
+            cluster.reset()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
