@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rowmill.devcloud.kubernetes.answers import Object
 
 KEPT = 20_000
+LONGEST_PREFIX = 58  # of a generated name: 63 with its suffix
 LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # without vowels and what looks alike, as Kubernetes has it
 Key = tuple[str, str, str]
 Objects = list[dict[str, Any]]
@@ -113,7 +114,8 @@ class Store:
 
     def _born(self, kind: Kind, obj: Object) -> Object:
         given = dict(obj.get("metadata") or {})
-        name = given.pop("name", "") or (given.get("generateName", "") + suffix() if given.get("generateName") else "")
+        prefix = given.get("generateName", "")[:LONGEST_PREFIX]
+        name = given.pop("name", "") or (prefix + suffix() if prefix else "")
         meta = {"name": name, **given, "uid": str(uuid.uuid4()), "creationTimestamp": self.now()}
         meta.pop("resourceVersion", None)
         if kind.generation:
@@ -285,6 +287,11 @@ def _settled(kind: Kind, old: Object, wanted: Object, *, status: bool) -> Object
         new.pop(half, None)
         if half in old:
             new[half] = copied(old[half])
-    if kind.generation and new.get("spec") != old.get("spec"):
+    if kind.generation and _wish(new) != _wish(old):
         meta["generation"] = old["metadata"]["generation"] + 1
     return new
+
+
+def _wish(obj: Object) -> Object:
+    """Return what somebody wants of an object: where a pod was placed is no part of it."""
+    return {key: value for key, value in (obj.get("spec") or {}).items() if key != "nodeName"}
