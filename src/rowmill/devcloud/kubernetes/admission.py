@@ -99,13 +99,12 @@ def changed(old: Object, new: Object) -> Object:
         Refusal: It may not become that.
     """
     new = defaults.refilled(new)
-    causes: list[Cause] = []
-    if new["metadata"].get("uid") != old["metadata"]["uid"]:
-        causes.append(validation.wrong("metadata.uid", new["metadata"].get("uid"), validation_jobs.IMMUTABLE))
-    causes += validation.metadata(new)
+    uid = new["metadata"].get("uid")
+    other = [validation.wrong("metadata.uid", uid, validation_jobs.IMMUTABLE)] if uid != old["metadata"]["uid"] else []
+    causes = [*other, *validation.metadata(new)]
     if new["kind"] == "Job":
-        causes += [*validation_jobs.created(new), *validation_jobs.created(new)]  # so does Kubernetes
-        causes += validation_jobs.changed(old, new)
+        causes += [*validation_jobs.created(new), *validation_jobs.specified(new)]  # twice, as Kubernetes does
+        causes += [*other, *validation_jobs.changed(old, new)]
     elif new["kind"] == "Pod" and _kept(old["spec"]) != _kept(new["spec"]):
         causes.append(Cause("FieldValueForbidden", POD_CHANGES, "spec"))
     elif old.get("immutable") and any(old.get(part) != new.get(part) for part in ("data", "binaryData", "immutable")):

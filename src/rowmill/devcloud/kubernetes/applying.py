@@ -148,11 +148,17 @@ def with_owners(obj: Object, owned: dict[Manager, frozenset[Path]], now: str) ->
     return {**obj, "metadata": {**obj["metadata"], "managedFields": entries}}
 
 
+def _differs(old: Object, new: Object, path: Path) -> bool:
+    """Whether two objects differ at a path; of an element of a list only whether it is there."""
+    before, after = at(old, path), at(new, path)
+    return (before is None) != (after is None) if path[-1].startswith("k:") else bool(before != after)
+
+
 def updated(old: Object | None, new: Object, manager: Manager, now: str) -> Object:
     """Return an object after an ordinary change: what was changed is its changer's now."""
     kind = new["kind"]
     every = paths(kind, new)
-    changed = frozenset(path for path in every if old is None or at(old, path) != at(new, path))
+    changed = frozenset(path for path in every if old is None or _differs(old, new, path))
     owned = {who: (found & every) - changed for who, found in owners(old).items()}
     owned[manager] = owned.get(manager, frozenset()) | changed
     base = new if old is None else _with_entries(new, old)
@@ -173,7 +179,7 @@ def applied(live: Object, wanted: Object, manager: Manager, *, force: bool, now:
     speaks = paths(kind, wanted)
     owned = owners(live)
     contested = {
-        who: frozenset(path for path in found & speaks if at(live, path) != at(wanted, path))
+        who: frozenset(path for path in found & speaks if _differs(live, wanted, path))
         for who, found in owned.items()
         if who != manager
     }

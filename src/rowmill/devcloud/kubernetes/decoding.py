@@ -16,7 +16,7 @@ QUANTITY = re.compile(r"([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)")
 BAD_QUANTITY = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 NUMBERS = ("int32", "int64")
 GO_TYPES = {"*string": "string", "time": "string", "map": "map[string]string", "off": "bool"}
-SHOWN = 20
+SHOWN = 30
 
 
 class Decoded(NamedTuple):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rowmill.devcloud.kubernetes.answers import Object
 
 MOST = 2**31 - 1
+IMAGE = re.compile(r"([a-zA-Z0-9.-]+(:[0-9]+)?/)?[a-z0-9._-]+(/[a-z0-9._-]+)*(:[\w.-]+)?(@[a-z0-9]+:[0-9a-f]+)?")
 FILE_MODE = 0o644
 JOB_NAME, JOB_NAME_OLD = "batch.kubernetes.io/job-name", "job-name"
 JOB_UID, JOB_UID_OLD = "batch.kubernetes.io/controller-uid", "controller-uid"
@@ -129,12 +131,19 @@ def _container(container: Object) -> None:
     for port in container.get("ports", ()):
         port.setdefault("protocol", "TCP")
     for variable in container.get("env", ()):
-        field = variable.get("valueFrom", {}).get("fieldRef")
-        if field is not None:
-            field.setdefault("apiVersion", "v1")
+        _reference(variable.get("valueFrom", {}))
+
+
+def _reference(owner: Object) -> None:
+    if "fieldRef" in owner:
+        owner["fieldRef"].setdefault("apiVersion", "v1")
+    if "resourceFieldRef" in owner:
+        owner["resourceFieldRef"].setdefault("divisor", "0")
 
 
 def _is_latest(image: str) -> bool:
+    if not IMAGE.fullmatch(image):
+        return False
     tag = image.rpartition("/")[2].partition(":")[2]
     return "@" not in image and tag in ("", "latest")
 
@@ -147,8 +156,7 @@ def _volume(volume: Object) -> None:
         volume["hostPath"].setdefault("type", "")
     sources = (volume, *volume.get("projected", {}).get("sources", ()))
     for item in (item for source in sources for item in source.get("downwardAPI", {}).get("items", ())):
-        if "fieldRef" in item:
-            item["fieldRef"].setdefault("apiVersion", "v1")
+        _reference(item)
     if volume.keys() == {"name"}:
         volume["emptyDir"] = {}
 

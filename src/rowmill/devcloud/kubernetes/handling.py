@@ -35,7 +35,7 @@ def answer(api: Api, request: Request) -> Answer:
 def _answer(api: Api, request: Request) -> Answer:
     user = api.tokens.user(request)
     target = requests.target_of(request.path)
-    if target is None or not target.kind.plural:
+    if target is None:
         return _document(api, request, user)
     verb = requests.verb_of(request, target)
     if not verb:
@@ -51,6 +51,8 @@ def _document(api: Api, request: Request, user: str) -> Answer:
     authorizing.check_path(user, request.method.lower(), request.path)
     accept = request.headers.get("accept", "")
     found = discovery.document(request.path, accept, api.address)
+    if found is not None and request.method == "HEAD":
+        return Answer(405, b"")
     if found is None:
         return Answer(404, b"404 page not found\n", PLAIN)
     if request.method != "GET":

@@ -67,7 +67,7 @@ def answer(api: Api, request: Request, target: Target) -> Answer:
 def _check_accept(request: Request) -> None:
     wishes = [part.partition(";")[0].strip() for part in request.headers.get("accept", "*/*").split(",")]
     if not {"*/*", "application/json", "application/yaml", "application/*", ""} & set(wishes):
-        raise answers.Refusal(406, "NotAcceptable", ACCEPTED + PROTOBUF, {})
+        raise answers.Refusal(406, "NotAcceptable", ACCEPTED + PROTOBUF)
 
 
 def _wanted(api: Api, request: Request, name: str) -> Wanted:

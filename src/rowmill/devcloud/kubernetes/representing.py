@@ -28,7 +28,7 @@ def form(accept: str) -> str:
     """
     for wish in (part.strip() for part in (accept or "*/*").split(",")):
         media, _, rest = wish.partition(";")
-        if media not in ("application/json", "application/*", "*/*"):
+        if media not in ("application/json", "application/yaml", "application/*", "*/*"):
             continue
         words = dict(word.strip().split("=", 1) for word in rest.split(";") if "=" in word)
         if "as" not in words:

@@ -77,11 +77,13 @@ def target_of(path: str) -> Target | None:
     parts = path.strip("/").split("/")
     if parts[:2] == ["api", "v1"]:
         group, rest = "", parts[CORE:]
-    elif parts[0] == "apis" and len(parts) >= CORE and parts[1] in GROUPS and parts[1]:
+    elif parts[0] == "apis" and len(parts) > CORE and parts[1] in GROUPS and parts[1]:
         group, rest = parts[1], parts[GROUPED:]
         if parts[2:3] != ["v1"]:
             raise unknown()
     else:
+        return None
+    if not rest:
         return None
     old_watch = rest[:1] == ["watch"]
     return _target(group, rest[1:] if old_watch else rest, old_watch=old_watch)

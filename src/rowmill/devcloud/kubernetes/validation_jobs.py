@@ -27,11 +27,18 @@ SCHEDULING = ("nodeSelector", "tolerations", "schedulingGates", "affinity")
 
 def created(job: Object) -> Iterator[Cause]:
     """Tell what is wrong with a new KubernetesJob, in the order in which Kubernetes does."""
+    if not job["spec"]["manualSelector"] and "selector" in job["spec"]:
+        yield from _generated(job)
+    yield from specified(job)
+
+
+def specified(job: Object) -> Iterator[Cause]:
+    """Tell what is wrong with a KubernetesJob's spec."""
     spec = job["spec"]
     yield from _numbers(spec)
     yield from _indexed(job, spec)
-    yield from _selector(job, spec)
-    yield from _labels(job, spec)
+    yield from _selector(spec)
+    yield from validation.labels(spec["template"].get("metadata", {}).get("labels", {}), "spec.template.labels")
     yield from validation.pod_spec(spec["template"]["spec"], "spec.template.spec")
     yield from _restart(spec)
     yield from _failures(spec)
@@ -103,29 +110,26 @@ def _as_go(value: Any) -> str:
     return f'{{"Rules":[{",".join(rules)}]}}'
 
 
-def _selector(job: Object, spec: Object) -> Iterator[Cause]:
+def _selector(spec: Object) -> Iterator[Cause]:
     labels = spec["template"].get("metadata", {}).get("labels")
     selector = spec.get("selector")
     if selector is None:
         yield required("spec.selector")
-    elif not spec["manualSelector"]:
-        yield from _own_labels(job, labels or {})
-        if selector != {"matchLabels": {JOB_UID: job["metadata"]["uid"]}}:
-            yield wrong("spec.selector", selector, "`selector` not auto-generated")
     wanted = (selector or {}).get("matchLabels") or {"": ""}
     if not wanted.items() <= (labels or {}).items():
         yield wrong("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
 
 
-def _own_labels(job: Object, labels: dict[str, str]) -> Iterator[Cause]:
+def _generated(job: Object) -> Iterator[Cause]:
+    """Tell what of a selector, and of the labels that it finds, is not the server's own."""
+    labels = job["spec"]["template"].get("metadata", {}).get("labels", {})
+    selector = job["spec"]["selector"]
     uid, name = job["metadata"]["uid"], job["metadata"]["name"]
     for label, value in ((JOB_UID_OLD, uid), (JOB_NAME_OLD, name), (JOB_UID, uid), (JOB_NAME, name)):
         if labels.get(label) != value:
             yield wrong(f"spec.template.metadata.labels[{label}]", labels, f"must be '{value}'")
-
-
-def _labels(_job: Object, spec: Object) -> Iterator[Cause]:
-    yield from validation.labels(spec["template"].get("metadata", {}).get("labels", {}), "spec.template.labels")
+    if selector != {"matchLabels": {JOB_UID: uid}}:
+        yield wrong("spec.selector", selector, "`selector` not auto-generated")
 
 
 def _restart(spec: Object) -> Iterator[Cause]:
