@@ -80,7 +80,7 @@ class Store:
         self.clock, self._admit, self._kept = clock, admit, kept
         self._objects: dict[Key, Object] = {}
         self._history: list[Event] = []
-        self._version = 1
+        self._version, self._woken = 1, 0
         self._changed = threading.Condition(threading.RLock())
 
     @property
@@ -255,7 +255,8 @@ class Store:
         with self._changed:
             if since < self.oldest:
                 raise answers.expired(since, self.oldest)
-            self._changed.wait_for(lambda: self._version > since, timeout_s)
+            woken = self._woken
+            self._changed.wait_for(lambda: self._version > since or self._woken != woken, timeout_s)
             if since < self.oldest:
                 raise answers.expired(since, self.oldest)
             return self._history[since - self.oldest :]
@@ -263,6 +264,7 @@ class Store:
     def wake(self) -> None:
         """Let all who watch look up: somebody wants them to end."""
         with self._changed:
+            self._woken += 1
             self._changed.notify_all()
 
     def clear(self) -> None:
