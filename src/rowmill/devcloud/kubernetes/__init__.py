@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from rowmill.devcloud.kubernetes import admission
+from rowmill.devcloud.kubernetes import admission, nodes
 from rowmill.devcloud.kubernetes.answering import Api
 from rowmill.devcloud.kubernetes.authorizing import Tokens
 from rowmill.devcloud.kubernetes.faults import Fault, Rules
+from rowmill.devcloud.kubernetes.kubelet.node import NAME as NODE
+from rowmill.devcloud.kubernetes.kubelet.node import NodeSettings
 from rowmill.devcloud.kubernetes.server import HOST, Server
 from rowmill.devcloud.kubernetes.store import Store
 
@@ -60,8 +62,7 @@ class Cluster:
 
     def reset(self) -> None:
         """Remove all objects but those that were there at the start."""
-        self.store.clear()
-        furnish(self.store)
+        self._server.api.reset()
 
     def stop(self) -> None:
         """End it, its streams and its controllers."""
@@ -75,11 +76,12 @@ class Cluster:
         self._thread.join()
 
 
-def furnish(store: Store) -> None:
-    """Make the namespaces that are there from the start."""
+def furnish(store: Store, node: NodeSettings) -> None:
+    """Make what is there from the start: two namespaces and the node."""
     for name in NAMESPACES:
         store.create("Namespace", {"metadata": {"name": name}})
         admission.furnish(store, name)
+    store.create("Node", nodes.described(NODE, node.cpu, node.memory, dict(node.labels), store.now()))
 
 
 def start(
@@ -96,12 +98,18 @@ def start(
     """
     folder.mkdir(parents=True, exist_ok=True)
     token = _token(folder)
+    node = NodeSettings(**{name: value for name, value in settings.items() if name in NodeSettings._fields})
     store = Store(clock, admission.admitted)
-    furnish(store)
+    furnish(store, node)
     server = Server(port, Rules())
     address = f"{HOST}:{server.server_address[1]}"
-    server.api = Api(store, Tokens(token), folder, address, threading.Event())
-    _write(folder / KUBECONFIG, _kubeconfig(f"http://{address}", token))
+
+    def reset() -> None:
+        store.clear()
+        furnish(store, node)
+
+    server.api = Api(store, Tokens(token), folder, address, threading.Event(), reset)
+    _write(folder / KUBECONFIG, _kubeconfig(f"http://{address}{server.api.tokens.door}", token))
     cluster = Cluster(server, folder, token)
     if controllers:
         cluster.controllers = import_module(CONTROLLER).start(store, folder, **settings)

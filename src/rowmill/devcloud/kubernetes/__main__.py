@@ -1,7 +1,4 @@
-"""`python -m rowmill.devcloud.kubernetes FOLDER PORT`: the small Kubernetes as a process; it ends on SIGTERM.
-
-SIGHUP empties it.
-"""
+"""`python -m rowmill.devcloud.kubernetes FOLDER PORT`: the small Kubernetes as a process; it ends on SIGTERM."""
 
 from __future__ import annotations
 
@@ -14,11 +11,10 @@ from rowmill.devcloud import kubernetes
 
 def main(folder: str, port: str) -> None:
     """Run until told to end."""
-    wanted = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+    wanted = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
-    with kubernetes.serving(Path(folder), int(port)) as cluster:
-        while signal.sigwait(wanted) == signal.SIGHUP:
-            cluster.reset()
+    with kubernetes.serving(Path(folder), int(port)):
+        signal.sigwait(wanted)
 
 
 if __name__ == "__main__":

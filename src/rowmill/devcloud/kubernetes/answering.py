@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from rowmill.devcloud.kubernetes.answers import Refusal
@@ -23,6 +23,7 @@ class Api(NamedTuple):
         folder: Where the pods' logs are.
         address: Where the server listens, `127.0.0.1:6443`.
         closing: Set when the server stops: streams end.
+        reset: Removes all objects but those that were there at the start.
         bookmark_s: How often a quiet watch is told the version.
     """
 
@@ -31,6 +32,7 @@ class Api(NamedTuple):
     folder: Path
     address: str
     closing: threading.Event
+    reset: Callable[[], None]
     bookmark_s: float = 60.0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rowmill.devcloud.kubernetes import openapi
 from rowmill.devcloud.kubernetes.kinds import GROUPS, KINDS, Kind
 from rowmill.devcloud.kubernetes.requests import SUBRESOURCES
 
@@ -78,7 +79,7 @@ def document(path: str, accept: str, address: str) -> Any:
     if path == "/apis":
         groups = [group for group in GROUPS if group]
         return _aggregated(groups) if aggregated else _groups(groups)
-    return _group(path)
+    return _group(path) or openapi.document(path)
 
 
 def _group(path: str) -> Object | None:

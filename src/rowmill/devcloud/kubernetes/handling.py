@@ -21,6 +21,7 @@ from rowmill.devcloud.kubernetes.answering import Answer, Api, refused
 if TYPE_CHECKING:
     from rowmill.devcloud.kubernetes.requests import Request, Target
 
+RESET = "/_devcloud/reset"
 PLAIN = "text/plain; charset=utf-8"
 
 
@@ -49,6 +50,9 @@ NOT_ALLOWED = "the server does not allow this method on the requested resource"
 
 def _document(api: Api, request: Request, user: str) -> Answer:
     authorizing.check_path(user, request.method.lower(), request.path)
+    if (request.method, request.path, user) == ("POST", RESET, authorizing.ADMIN):
+        api.reset()
+        return Answer(200, b"ok", PLAIN)
     accept = request.headers.get("accept", "")
     found = discovery.document(request.path, accept, api.address)
     if found is not None and request.method == "HEAD":

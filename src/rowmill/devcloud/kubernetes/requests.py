@@ -22,6 +22,7 @@ class Request(NamedTuple):
     Attributes:
         query: Its parameters; the last of several wins.
         headers: By lower-case name.
+        door: What stands before the path; see `authorizing.Tokens`.
     """
 
     method: str
@@ -29,6 +30,7 @@ class Request(NamedTuple):
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes = b""
+    door: str = ""
 
     def says(self, name: str) -> bool:
         """Whether a parameter is given and not false."""
@@ -60,7 +62,11 @@ class Target(NamedTuple):
 def request_of(method: str, target: str, headers: dict[str, str], body: bytes) -> Request:
     """Return a request from its first line's parts."""
     split = urlsplit(target)
-    return Request(method, unquote(split.path), dict(parse_qsl(split.query, keep_blank_values=True)), headers, body)
+    door, path = "", unquote(split.path)
+    if path.startswith("/~"):
+        door, _, rest = path[1:].partition("/")
+        door, path = f"/{door}", f"/{rest}"
+    return Request(method, path, dict(parse_qsl(split.query, keep_blank_values=True)), headers, body, door)
 
 
 def unknown() -> answers.Refusal:
