@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import threading
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -56,6 +59,46 @@ def pod(name="p", **spec) -> dict[str, Any]:
     container = {"name": "main", "image": "busybox:1", "command": ["true"]}
     meta = {"name": name, "namespace": "default"}
     return {"kind": "Pod", "metadata": meta, "spec": {"restartPolicy": "Never", "containers": [container], **spec}}
+
+
+class Stream:
+    """A stream that is read by a thread of its own, line by line."""
+
+    def __init__(self, cluster, path, query) -> None:
+        self.lines: list[Any] = []
+        self.ended, self.grown = threading.Event(), threading.Condition()
+        connection = opened(cluster)
+        connection.connect()
+        self._socket = connection.sock
+        answer = ask(connection, cluster, "GET", path, query)
+        self.status = answer.status
+        self._thread = threading.Thread(target=self._read, args=(connection, answer))
+        self._thread.start()
+
+    def _read(self, connection, answer) -> None:
+        with suppress(OSError, http.client.HTTPException):
+            while line := answer.readline():
+                with self.grown:
+                    self.lines.append(json.loads(line) if line.startswith(b"{") else line.decode())
+                    self.grown.notify_all()
+        self.ended.set()
+        answer.close()
+        connection.close()
+
+    def first(self, count) -> list[Any]:
+        """Return the first lines, as soon as they are there; of events their type and name."""
+        with self.grown:
+            assert self.grown.wait_for(lambda: len(self.lines) >= count, HANGS_S), self.lines
+            found = self.lines[:count]
+        return [
+            line if isinstance(line, str) else (line["type"], line["object"]["metadata"].get("name")) for line in found
+        ]
+
+    def leave(self) -> None:
+        """Close the connection."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(HANGS_S)
 
 
 JOBS = "/apis/batch/v1/namespaces/default/jobs"
