@@ -151,7 +151,7 @@ def _apply(api: Api, request: Request, target: Target, form: str) -> Answer:
     def changed(old: Object) -> Object:
         new = applying.applied(old, wanted, manager, force=force, now=now)
         owned = new["metadata"]["managedFields"]
-        new = _pinned(target.kind, old, new)
+        new = _pinned(target.kind, old, decoding.decoded(target.kind, new).object)  # maps that are empty now go
         new["metadata"]["managedFields"] = owned
         return new if target.part else admission.changed(old, new)
 
