@@ -189,6 +189,28 @@ def test_kubectl_hears_of_unknown_fields_before_anything_is_made(kubectl):
 
 
 @needs_kubectl
+def test_kubectl_s_short_forms_make_what_they_name(kubectl):
+    kubectl("create", "namespace", "n")
+    kubectl("create", "configmap", "c", "--from-literal=k=v", "-n", "n")
+    kubectl("create", "secret", "generic", "s", "--from-literal=k=v", "-n", "n")
+    kubectl("create", "serviceaccount", "a", "-n", "n")
+    kubectl("create", "quota", "q", "--hard=pods=3", "-n", "n")
+    kubectl("create", "role", "r", "--verb=get,list", "--resource=jobs.batch", "-n", "n")
+    kubectl("create", "rolebinding", "b", "--role=r", "--serviceaccount=n:a", "-n", "n")
+    kubectl("create", "job", "j", "--image=busybox:1", "-n", "n", "--", "sh", "-c", "true")
+    wanted = {"configmap/c": "data", "secret/s": "data", "quota/q": "spec", "role/r": "rules", "job/j": "spec"}
+    found = {name: json.loads(kubectl("get", name, "-n", "n", "-o", "json"))[part] for name, part in wanted.items()}
+    assert found["configmap/c"] == {"k": "v"}
+    assert found["secret/s"] == {"k": "dg=="}
+    assert found["quota/q"] == {"hard": {"pods": "3"}}
+    assert found["role/r"] == [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list"]}]
+    assert found["job/j"]["template"]["spec"]["containers"][0]["command"] == ["sh", "-c", "true"]
+    assert kubectl("auth", "can-i", "create", "jobs").strip() == "yes"
+    token = kubectl("create", "token", "a", "-n", "n").strip()
+    assert len(token) > 20
+
+
+@needs_kubectl
 def test_kubectl_discovers_what_there_is(kubectl):
     assert "v1.36.2" in kubectl("version")
     assert {"jobs.batch", "pods", "poddisruptionbudgets.policy"} <= set(kubectl("api-resources", "-o", "name").split())

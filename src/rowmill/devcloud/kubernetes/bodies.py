@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rowmill.devcloud.kubernetes import answers, applying, decoding
+from rowmill.devcloud.kubernetes import answers, applying, decoding, protobuf
 from rowmill.devcloud.kubernetes.answers import Cause, Object
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ def body_of(request: Request, kind: Kind, options: str) -> tuple[Object, tuple[s
         words = ", ".join(f'"{word}"' for word in VALIDATIONS)
         why = f'Unsupported value: "{mode}": supported values: {words}'
         raise options_invalid(options, Cause("FieldValueNotSupported", why, "fieldValidation"))
+    if request.media == protobuf.MEDIA:
+        return settled(decoding.decoded(kind, protobuf.decoded(request.body)), kind, mode)
     if request.media not in BODIES:
         raise answers.Refusal(415, "UnsupportedMediaType", FORMATS)
     body = decoding.from_yaml(request.body) if request.media == "application/yaml" else request.body

@@ -42,6 +42,7 @@ NO_KEY = (
 )
 NO_VARIABLE = "a valid environment variable name must consist only of printable ASCII characters other than '='"
 POLICIES = ("Always", "OnFailure", "Never")
+SCHEDULER = "default-scheduler"
 
 
 def shown(value: Any) -> str:
@@ -135,6 +136,10 @@ def pod_spec(spec: Object, path: str) -> Iterator[Cause]:
             at = f"{path}.{group}[{place}]"
             yield from _name(container.get("name", ""), f"{at}.name", seen)
             yield from _container(container, at, volumes)
+            if container.get("restartPolicy") not in ((None,) if group == "containers" else (None, "Always")):
+                yield _restart(container["restartPolicy"], f"{at}.restartPolicy", init=group == "initContainers")
+    if spec["schedulerName"] != SCHEDULER:
+        yield Cause("FieldValueForbidden", answers.LACKING, f"{path}.schedulerName")
     if spec["restartPolicy"] not in POLICIES:
         yield unsupported(f"{path}.restartPolicy", spec["restartPolicy"], POLICIES)
     yield from negative(spec, path, "terminationGracePeriodSeconds")
@@ -151,6 +156,12 @@ def _name(name: str, path: str, seen: set[str]) -> Iterator[Cause]:
     elif len(name) > MOST_LABEL or not DNS_LABEL.fullmatch(name):
         yield wrong(path, name, NO_DNS_LABEL)
     seen.add(name)
+
+
+def _restart(policy: str, path: str, *, init: bool) -> Cause:
+    if init:
+        return unsupported(path, policy, ("Always",))
+    return Cause("FieldValueForbidden", "Forbidden: may not be set for non-init containers", path)
 
 
 def _volumes(spec: Object, path: str) -> Iterator[Cause]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from rowmill.devcloud.kubernetes import validation
+from rowmill.devcloud.kubernetes import answers, validation
 from rowmill.devcloud.kubernetes.answers import Cause
 from rowmill.devcloud.kubernetes.defaults import JOB_NAME, JOB_NAME_OLD, JOB_UID, JOB_UID_OLD
 from rowmill.devcloud.kubernetes.validation import required, shown, unsupported, wrong
@@ -21,6 +21,7 @@ POLICIES = ("OnFailure", "Never")
 ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
 OPERATORS = ("In", "NotIn")
 MANAGER = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/.+")
+OWN_MANAGER = "kubernetes.io/job-controller"
 IMMUTABLE = "field is immutable"
 SCHEDULING = ("nodeSelector", "tolerations", "schedulingGates", "affinity")
 
@@ -196,6 +197,8 @@ def _manager(spec: Object) -> Iterator[Cause]:
     if "managedBy" in spec and not MANAGER.fullmatch(spec["managedBy"]):
         why = 'must be a domain-prefixed path (such as "acme.io/foo")'
         yield wrong("spec.managedBy", spec["managedBy"], why)
+    elif spec.get("managedBy", OWN_MANAGER) != OWN_MANAGER:
+        yield Cause("FieldValueForbidden", answers.LACKING, "spec.managedBy")
 
 
 def changed(old: Object, new: Object) -> Iterator[Cause]:
