@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 import boto3
@@ -37,6 +39,15 @@ def client(cloud, service):
         aws_access_key_id="test",
         aws_secret_access_key="test",  # noqa: S106 - it takes any
     )
+
+
+def asked_of_kubernetes(cloud, path, body=None):
+    token = Path(cloud.kubeconfig).with_name("token").read_text(encoding="ascii")
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    raw = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{cloud.kubernetes_url}{path}", raw, headers)  # noqa: S310 - our own
+    with urllib.request.urlopen(request, timeout=HANGS_S) as answer:  # noqa: S310 - our own
+        return json.load(answer)
 
 
 def until(what):
@@ -90,7 +101,7 @@ def test_it_listens_on_loopback_only(data):
     pids = {started.pid for started in cloud.started.values()}
     shown = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=False).stdout.splitlines()
     listening = {line.split()[3] for line in shown if any(f"pid={pid}," in line for pid in pids)}
-    assert listening == {f"127.0.0.1:{cloud.port}", f"127.0.0.1:{cloud.valkey_port}"}
+    assert listening == {f"127.0.0.1:{port}" for port in (cloud.port, cloud.valkey_port, cloud.kubernetes_port)}
 
 
 def test_reset_empties_all_stores_and_it_goes_on_where_it_is(data):
@@ -103,6 +114,8 @@ def test_reset_empties_all_stores_and_it_goes_on_where_it_is(data):
         BillingMode="PAY_PER_REQUEST",
     )
     Path(cloud.efs, "gone").write_text("x")
+    config_map = "/api/v1/namespaces/default/configmaps"
+    assert asked_of_kubernetes(cloud, config_map, {"metadata": {"name": "gone"}})["metadata"]["name"] == "gone"
     with valkey.Valkey(port=cloud.valkey_port) as asked:
         asked.set("gone", 1)
         assert devcloud.reset(data) == cloud
@@ -110,6 +123,8 @@ def test_reset_empties_all_stores_and_it_goes_on_where_it_is(data):
     assert client(cloud, "s3").list_buckets()["Buckets"] == []
     assert client(cloud, "dynamodb").list_tables()["TableNames"] == []
     assert list(Path(cloud.efs).iterdir()) == []
+    left = asked_of_kubernetes(cloud, config_map)["items"]
+    assert [found["metadata"]["name"] for found in left] == ["kube-root-ca.crt"]
     assert cloud.alive
 
 
@@ -160,7 +175,7 @@ def test_what_has_died_is_started_anew(data):
     assert devcloud.up(data, port=0, valkey_port=0).alive
 
 
-@pytest.mark.parametrize("which", ["port", "valkey_port"])
+@pytest.mark.parametrize("which", ["port", "valkey_port", "kubernetes_port"])
 def test_a_taken_port_is_told_and_by_whom(data, which):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -211,9 +226,10 @@ def test_the_command_prints_what_a_shell_takes(data):
     assert up.returncode == 0, up.stderr
     cloud = devcloud.read(data)
     shown = rowmill("env", "--data", str(data)).stdout
-    script = 'eval "$1"; echo $AWS_ENDPOINT_URL $ROWMILL_TRACKER'
+    script = 'eval "$1"; echo $AWS_ENDPOINT_URL $ROWMILL_TRACKER $KUBECONFIG'
     told = subprocess.run(["bash", "-c", script, "-", shown], capture_output=True, text=True, check=True).stdout
-    assert told.split() == [cloud.endpoint, cloud.tracker_url]
+    assert told.split() == [cloud.endpoint, cloud.tracker_url, cloud.kubeconfig]
+    assert Path(cloud.kubeconfig).stat().st_mode & 0o777 == 0o600
     assert "runs" in rowmill("status", "--data", str(data)).stdout
     assert rowmill("reset", "--data", str(data)).returncode == 0
     assert rowmill("down", "--data", str(data)).returncode == 0

@@ -25,25 +25,37 @@ data_option = click.option("--data", default=folder, metavar="DIR", help="Its fo
 
 def text_of(cloud: Devcloud) -> str:
     """Return where it is, in words."""
-    pairs = [("AWS", cloud.endpoint), ("Valkey", cloud.tracker_url), ("EFS", cloud.efs), ("logs", cloud.data)]
+    pairs = [
+        ("AWS", cloud.endpoint),
+        ("Valkey", cloud.tracker_url),
+        ("Kubernetes", cloud.kubernetes_url),
+        ("EFS", cloud.efs),
+        ("logs", cloud.data),
+    ]
     return layout.fields(pairs)
 
 
 @declared.command(
     "rowmill devcloud up",
-    "Start a local AWS: S3, DynamoDB, EventBridge, Lambda, Step Functions by MiniStack, and a real Valkey. "
+    "Start a local AWS: S3, DynamoDB, EventBridge, Lambda, Step Functions by MiniStack, a real Valkey, and a small "
+    "Kubernetes whose pods are processes of this machine. "
     "The first time it is installed into an environment of its own.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=14566, show_default=True, help="Of AWS; 0 = a free one.")
 @click.option(
     "--valkey-port", type=click.IntRange(0, 65535), default=16379, show_default=True, help="Of Valkey; 0 = a free one."
 )
+@click.option(
+    "--kubernetes-port",
+    type=click.IntRange(0, 65535),
+    help="Of Kubernetes; 0 = a free one.  [default: 16444, a free one with --port 0]",
+)
 @data_option
-def up(port: int, valkey_port: int, data: str) -> None:
+def up(port: int, valkey_port: int, kubernetes_port: int | None, data: str) -> None:
     """Start it."""
     from rowmill import devcloud as clouds
 
-    cloud = clouds.up(data, port=port, valkey_port=valkey_port)
+    cloud = clouds.up(data, port=port, valkey_port=valkey_port, kubernetes_port=kubernetes_port)
     telling.answer(f'the local AWS is up\n{text_of(cloud)}\nnext: eval "$(rowmill devcloud env)"')
 
 
@@ -66,12 +78,22 @@ def status(data: str, *, as_json: bool) -> None:
     cloud = clouds.read(data)
     alive = cloud is not None and cloud.alive
     if as_json:
-        facts = {"endpoint": cloud.endpoint, "tracker": cloud.tracker_url, "efs": cloud.efs} if cloud else {}
+        facts = _facts(cloud) if cloud else {}
         telling.answer_json({"schema": "rowmill.devcloud/1", "up": alive, **facts})
     elif cloud is None:
         telling.answer("the local AWS does not run")
     else:
         telling.answer(f"the local AWS {'runs' if alive else 'has died'}\n{text_of(cloud)}")
+
+
+def _facts(cloud: Devcloud) -> dict[str, str]:
+    return {
+        "endpoint": cloud.endpoint,
+        "tracker": cloud.tracker_url,
+        "kubernetes": cloud.kubernetes_url,
+        "kubeconfig": cloud.kubeconfig,
+        "efs": cloud.efs,
+    }
 
 
 @declared.command("rowmill devcloud reset", "Empty all stores of the local AWS.")

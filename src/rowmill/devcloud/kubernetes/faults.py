@@ -1,0 +1,79 @@
+"""Faults that tests ask for: errors, answers that lie, streams that are cut, connections that break."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from rowmill.devcloud.kubernetes import answers
+
+if TYPE_CHECKING:
+    from rowmill.devcloud.kubernetes.requests import Request
+
+REASONS = {
+    401: ("Unauthorized", "Unauthorized"),
+    403: ("Forbidden", "forbidden"),
+    404: ("NotFound", "the server could not find the requested resource"),
+    409: ("AlreadyExists", "already exists"),
+    410: ("Expired", "too old resource version"),
+    429: ("TooManyRequests", "the server has received too many requests and has asked us to try again later"),
+    500: ("InternalError", "Internal error occurred"),
+    503: ("ServiceUnavailable", "the server is currently unable to handle the request"),
+    504: ("Timeout", "Timeout: request did not complete within the allotted time"),
+}
+
+
+class Fault(NamedTuple):
+    """What goes wrong with a request.
+
+    Attributes:
+        status: What is answered.
+        after: Whether the request is done first, and the answer then lies.
+        reset: Whether the connection breaks instead of an answer.
+        cut: After how many lines a stream breaks off; the answer is else as it should be.
+    """
+
+    status: int = 500
+    after: bool = False
+    reset: bool = False
+    cut: int | None = None
+
+
+Rule = Callable[[str, str], Fault | int | None]
+
+
+class Rules:
+    """The rules of now; the first that has something to say decides."""
+
+    def __init__(self) -> None:
+        self._rules: list[Rule] = []
+        self._guard = threading.Lock()
+
+    def add(self, rule: Rule) -> Callable[[], None]:
+        """Let a rule see every request from now on; return what ends that."""
+        with self._guard:
+            self._rules.append(rule)
+        return lambda: self._remove(rule)
+
+    def _remove(self, rule: Rule) -> None:
+        with self._guard:
+            self._rules = [each for each in self._rules if each is not rule]
+
+    def for_request(self, request: Request) -> Fault | None:
+        """Return what goes wrong with a request; None if nothing does."""
+        with self._guard:
+            rules = list(self._rules)
+        for rule in rules:
+            found = rule(request.method, request.path)
+            if found is not None:
+                fault = Fault(found) if isinstance(found, int) else found
+                return fault._replace(after=fault.after or fault.cut is not None)
+        return None
+
+
+def refusal(fault: Fault) -> answers.Refusal:
+    """Return the answer of a fault."""
+    reason, message = REASONS.get(fault.status, ("Unknown", "unknown"))
+    details = {"retryAfterSeconds": 1} if fault.status in (429, 503) else None
+    return answers.Refusal(fault.status, reason, message, details)

@@ -1,0 +1,1 @@
+"""The one node of the small Kubernetes: its containers are processes of this machine, in namespaces of their own."""
