@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rowmill.model.manifest import Manifest
     from rowmill.model.report import Report
     from rowmill.model.verification import Verification
+    from rowmill.runners.checking import Place
     from rowmill.runners.generating import Generated
     from rowmill.runners.standing import Status
     from rowmill.tracker import View
@@ -210,6 +211,42 @@ def policy(
             kms_key=chosen["s3_kms_key"].value or "",
         )
     )
+
+
+def check(
+    job: Job | str,
+    input: str,  # noqa: A002
+    *,
+    output: str | None = None,
+    params: Mapping[str, str] | None = None,
+    fresh: bool = False,
+    overwrite: bool = False,
+    **chosen: Any,
+) -> list[Place]:
+    """Try what a run needs from here, and leave nothing behind; return what was found.
+
+    Args:
+        job: As for `run`.
+        input: As for `run`.
+        output: As for `run`.
+        params: As for `run`.
+        fresh: As for `run`.
+        overwrite: As for `run`.
+        chosen: Other settings of `run`, by name.
+
+    Raises:
+        RowmillError: As the run would end.
+    """
+    from rowmill.runners.checking import checked
+
+    if input == "-":
+        raise ConfigurationError("standard input cannot be checked", hint="save it to a file first")
+    made, _ = start(Asked(job, input, output, params, chosen, fresh))
+    try:
+        return checked(made, overwrite=overwrite or fresh)
+    finally:
+        if made.table is not None:
+            made.table.close()
 
 
 def render(

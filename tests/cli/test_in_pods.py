@@ -130,6 +130,19 @@ def test_an_attempt_s_list_is_published_once_and_the_next_one_has_what_is_left(p
     assert json.loads(pod("status", run, "--json").out)["partitions_done"] == 10
 
 
+def test_pods_that_come_all_at_once_use_one_list_and_do_each_partition_once(pod: Pod) -> None:
+    run = pod.split()
+    words = ("process", run, "--of", "4", "--attempt", "1", "--json")
+    started = [pod.desk.start(*words, env={"JOB_COMPLETION_INDEX": str(index)}) for index in range(4)]
+    done = [ended(process) for process in started]
+    assert sorted(index for one in done for index in partitions(one)) == list(range(10))
+    (listed,) = pod.kept(run, "attempts")
+    assert json.loads(listed.read_bytes())["unfinished"] == list(range(10))
+    assert len(pod.kept(run, "data")) == 10
+    assert pod("merge", run).code == 0
+    assert (pod.desk.folder / "in.csv_Output").read_text() == names(ROWS).removeprefix("id,name\n")
+
+
 def test_a_share_done_again_writes_nothing_new(pod: Pod) -> None:
     run = pod.split()
     first = pod.share(run, 1, 3).out

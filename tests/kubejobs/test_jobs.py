@@ -21,6 +21,7 @@ from rowmill.kubejobs import (
     merge_job,
     partition_job,
     process_job,
+    request_digest,
     split_job,
     workspace_in_pods,
 )
@@ -115,6 +116,18 @@ def test_names_leave_room_for_pods_and_no_two_are_the_same(pods: Pods, request_:
 def test_the_same_request_has_the_same_name(pods: Pods, request_: Request) -> None:
     again = Request(input=request_.input, options=dict(request_.options), params=dict(request_.params))
     assert split_job(pods, request_, attempt=1) == split_job(pods, again, attempt=1)
+    scaled = msgspec.structs.replace(request_, options={**request_.options, "workers": "50"})
+    assert request_digest(pods, scaled) == request_digest(pods, request_)
+
+
+def test_another_code_image_or_setting_is_another_request(pods: Pods, request_: Request) -> None:
+    other = [
+        msgspec.structs.replace(pods, **{name: value})
+        for name, value in (("code", "rowmill-code-1"), ("image", "it:2"), ("job", "/job/a.py:job"), ("env", {}))
+    ]
+    assert len({request_digest(one, request_) for one in (pods, *other)}) == 5
+    fresh = msgspec.structs.replace(request_, flags=("fresh",))
+    assert request_digest(pods, fresh) != request_digest(pods, request_)
 
 
 def test_labels_tell_run_step_and_attempt_and_the_user_s_do_not_hide_them(pods: Pods) -> None:
@@ -211,7 +224,10 @@ def test_the_workspace_is_where_pods_see_it(given: str, claim: Claim | None, see
     assert workspace_in_pods(given, claim) == seen
 
 
-@pytest.mark.parametrize(("given", "claim"), [(".rowmill", None), ("/database", Claim("shared", "/data"))])
+@pytest.mark.parametrize(
+    ("given", "claim"),
+    [(".rowmill", None), ("/database", Claim("shared", "/data")), ("../etc", Claim("shared", "/data"))],
+)
 def test_a_workspace_that_pods_do_not_share_is_refused(given: str, claim: Claim | None) -> None:
     with pytest.raises(ConfigurationError, match="pods"):
         workspace_in_pods(given, claim)

@@ -11,7 +11,8 @@ from rowmill.errors import BY_NAME, RowmillError
 from rowmill.model.termination import MOST_BYTES, error_message, read_message, step_message
 
 TEXT = st.one_of(
-    st.text(max_size=6000), st.sampled_from(["", "x" * 5000, "\x00" * 5000, "\N{GRINNING FACE}" * 5000, '"' * 5000])
+    st.text(max_size=6000),
+    st.sampled_from(["", "x" * 5000, "\x00" * 5000, "\N{GRINNING FACE}" * 5000, '"' * 5000, "\udcff" * 5000]),
 )
 PLACES = {"run_id": "0123456789abcdef", "partition": 3, "ordinal": 70, "line_no": 72}
 

@@ -68,6 +68,8 @@ def test_what_pods_could_not_do_is_refused(case: str) -> None:
 
 
 def test_a_job_with_a_table_needs_one_that_pods_share() -> None:
+    with pytest.raises(ConfigurationError, match="SQLite"):
+        asked(job="rowmill.examples.orders")
     Path("tabled.py").write_text(TABLED, encoding="utf-8")
     with pytest.raises(ConfigurationError, match="SQLite"):
         asked(job="tabled.py")
@@ -81,6 +83,20 @@ def test_code_goes_along_unless_the_image_has_it() -> None:
     for reference in ("mill.orders:job", "/app/orders.py"):
         made = asked(job=reference)
         assert (made.files, made.pods.code, made.pods.job) == ({}, "", reference)
+
+
+def test_modules_beside_the_job_that_it_imports_go_along() -> None:
+    Path("rates_of_mine.py").write_text("RATE = 2\n", encoding="utf-8")
+    Path("unused.py").write_text("", encoding="utf-8")
+    Path("rated.py").write_text(f"from rates_of_mine import RATE\n{JOB}", encoding="utf-8")
+    assert set(asked(job="rated.py").files) == {"rated.py", "rates_of_mine.py"}
+
+
+def test_a_job_whose_libraries_are_in_the_image_only_goes_along_all_the_same() -> None:
+    Path("odd.py").write_text(f"import not_installed_here\n{JOB}", encoding="utf-8")
+    assert set(asked(job="odd.py").files) == {"odd.py"}
+    with pytest.raises(ConfigurationError, match="no job called 'other'"):
+        asked(job="job.py:other")
 
 
 def test_options_stay_options_and_other_settings_become_variables(monkeypatch: pytest.MonkeyPatch) -> None:

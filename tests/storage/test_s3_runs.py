@@ -163,3 +163,30 @@ def test_a_fresh_run_does_all_anew_and_keeps_its_own_claim(desk):
     assert rowmill.status(workspace=f"{desk.s3.url}/work").state == "succeeded"
     assert [key.rpartition("/")[2] for key in desk.s3.all_keys() if "/claim/" in key] == ["1", "2"]
     assert desk.object("in put #1?/in.csv_Output") == desk.expected()
+
+
+def test_pods_share_a_run_on_s3_and_one_that_is_killed_does_its_share_again(desk):
+    """No pod has the claim, and none waits for another: only receipts count."""
+    expected, place = desk.expected(), ["--workspace", f"{desk.s3.url}/work"]
+    desk("split", "echo.py", desk.input, *place, "--rejects", "5%", "--rows-per-partition", "250")
+    run = rowmill.status(workspace=f"{desk.s3.url}/work").run_id
+    share = ["process", run, *place, "--of", "3", "--attempt", "1", "--index"]
+    with (
+        desk.start(*share, "0", PAUSE_S="0.002") as killed,
+        desk.start(*share, "1") as one,
+        desk.start(*share, "2") as two,
+    ):
+        deadline = time.monotonic() + HANG_S
+        while not any("/receipts/00000" in key for key in desk.s3.all_keys()):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        killed.kill()
+        assert [process.wait(HANG_S) for process in (one, two)] == [0, 0]
+        for process in (one, two, killed):
+            process.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    assert "not processed" in desk("merge", run, *place, code=5)
+    desk(*share, "0")
+    desk("merge", run, *place)
+    assert desk.object("in put #1?/in.csv_Output") == expected
+    assert sum("/attempts/" in key for key in desk.s3.all_keys()) == 1

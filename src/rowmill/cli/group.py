@@ -12,6 +12,7 @@ from rowmill.wire import VERSION
 NAMES = (
     "run",
     "plan",
+    "check",
     "render",
     "policy",
     "split",

@@ -58,6 +58,9 @@ def kept_log(most_bytes: int) -> Iterator[Callable[[], str]]:
         _drained(reader)
         os.dup2(real, 2)  # the last of this process's ends of the pipe; a child may still hold one
         thread.join(WAIT_S)
+        if not thread.is_alive():
+            os.close(reader)
+            os.close(real)
 
 
 def _pass_on(reader: int, real: int, tail: Tail) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -53,7 +54,7 @@ def process(
     from rowmill.model.failure import LOG_BYTES
 
     _sensible(partitions, index, of, attempt)
-    with keeping.kept_log(LOG_BYTES) as log, telling.users_code():
+    with keeping.kept_log(LOG_BYTES) if ending.in_pod() else nullcontext(str) as log, telling.users_code():
         if of is not None and index is not None and attempt is not None:
             receipts = api.process_share(run_id, index, of, attempt, workspace=workspace, job=job, log=log)
         else:

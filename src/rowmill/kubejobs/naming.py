@@ -23,8 +23,14 @@ LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
 def request_digest(pods: Pods, request: Request) -> str:
-    """Return what names a request before its run's id is known: the same words on the same workspace, the same name."""
-    fields = [pods.job, pods.workspace, request.input, *request.words]
+    """Return what names a request before its run's id is known.
+
+    It changes with all that may change what comes out, code and image included; not with the number of workers. Whoever
+    asks for the same may attach to what is under way, and nobody is given the run of another's code.
+    """
+    words = [word for word in request.words if not word.startswith("--workers=")]
+    env = [f"{name}={pods.env[name]}" for name in sorted(pods.env)]
+    fields = [pods.job, pods.code, pods.image, pods.workspace, *env, request.input, *words]
     return _digest(*(f"{len(field.encode())}:{field}" for field in fields))
 
 

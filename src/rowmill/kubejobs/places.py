@@ -53,7 +53,7 @@ def workspace_in_pods(given: str, claim: Claim | None) -> str:
             hint="give --workspace s3://BUCKET/PREFIX, or a volume with --claim NAME:/PATH",
         )
     if not given.startswith("/"):
-        return f"{claim.mount}/{given if given != wire.WORKSPACE else 'rowmill'}"
+        given = f"{claim.mount}/{given if given != wire.WORKSPACE else 'rowmill'}"
     return file_in_pods(given, claim, "the workspace")
 
 

@@ -64,4 +64,11 @@ def _shortened(fields: Mapping[str, Any], name: str) -> str:
 
 
 def _encoded(fields: Mapping[str, Any]) -> bytes:
-    return msgspec.json.encode(fields)
+    try:
+        return msgspec.json.encode(fields)
+    except UnicodeEncodeError:  # a file name that is no text
+        return msgspec.json.encode({name: _text(value) for name, value in fields.items()})
+
+
+def _text(value: Any) -> Any:
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value

@@ -309,9 +309,8 @@ def check_code(run: Run, manifest: Manifest, *, keep: bool) -> None:
 
 def next_attempt(run: Run) -> int:
     """Return the number of the next try: one more than the highest that there was."""
-    return (
-        max((int(name.rpartition("/")[2][:5]) for name in run.workspace.list(run.name(wire.ATTEMPTS))), default=0) + 1
-    )
+    names = (name.rpartition("/")[2] for name in run.workspace.list(run.name(wire.ATTEMPTS)))
+    return max((int(name.partition(".")[0]) for name in names), default=0) + 1
 
 
 def _count_attempt(run: Run) -> int:

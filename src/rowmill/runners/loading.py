@@ -141,11 +141,17 @@ def code_digest(job: Job, reference: str) -> str:
         code = getattr(job.function, "__code__", None)
         return hashlib.sha256(code.co_code if code else repr(job.function).encode()).hexdigest()
     digest = hashlib.sha256(path.read_bytes())
-    beside = {Path(f) for module in list(sys.modules.values()) if (f := getattr(module, "__file__", None))}
-    for other in sorted(p for p in beside if p.parent == path.parent and p != path and p.suffix == ".py"):
-        if other.is_file():
-            digest.update(other.name.encode() + other.read_bytes())
+    for other in beside(path):
+        digest.update(other.name.encode() + other.read_bytes())
     return digest.hexdigest()
+
+
+def beside(path: Path) -> list[Path]:
+    """Return the imported modules that lie beside a job's file, sorted: they are the job's code too."""
+    path = path.resolve()
+    imported = {Path(f) for module in list(sys.modules.values()) if (f := getattr(module, "__file__", None))}
+    near = sorted(p for p in imported if p.parent == path.parent and p != path and p.suffix == ".py")
+    return [other for other in near if other.is_file()]
 
 
 def _file_of(reference: str) -> Path | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from rowmill import kubejobs, settings
-from rowmill.errors import ConfigurationError
+from rowmill.errors import ConfigurationError, ProcessingError
 from rowmill.kubejobs import Pods, Request
 from rowmill.kubejobs.places import CODE, claim_of, code_key, file_in_pods, refuse_password, table_in_pods
 from rowmill.runners import loading
@@ -18,6 +18,7 @@ from rowmill.settings import PREFIX, Value
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rowmill.job import Job
     from rowmill.runners.starting import Asked
 
 TEMPLATE_FILE = "pod-template.json"
@@ -102,16 +103,36 @@ def in_pods(asked: Asked, *, keep_code: bool = False, overwrite: bool = False) -
 
 
 def _code(reference: str) -> tuple[str, dict[str, str]]:
-    """Return the job's reference in pods, and its file if it goes along; what is not here must be in the image."""
+    """Return the job's reference in pods, and its file with what it imports from beside it.
+
+    What is not here must be in the image.
+    """
     where, name = loading.split_reference(reference)
     path = Path(where)
     if not where.endswith(".py") or (path.is_absolute() and not path.exists()):
         return reference, {}
+    _loaded(reference)
+    files = {code_key(path.name): path, **{one.name: one for one in loading.beside(path)}}
+    return kubejobs.code_reference(path.name, name), {key: _text(file) for key, file in files.items()}
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the job file {where} does not read: {error}", hint="check the path") from None
-    return kubejobs.code_reference(path.name, name), {code_key(path.name): text}
+        raise ConfigurationError(f"the job file {path} does not read: {error}", hint="check the path") from None
+
+
+def _loaded(reference: str) -> Job | None:
+    """Return the job; None where only the image can tell, which may have libraries that are not here."""
+    try:
+        return loading.load_job(reference)
+    except ProcessingError:
+        return None
+    except ConfigurationError:
+        if Path(loading.split_reference(reference)[0]).is_file():
+            raise
+        return None
 
 
 def _pods(chosen: Mapping[str, Value], reference: str, files: Mapping[str, str]) -> Pods:
@@ -163,9 +184,8 @@ def _request(asked: Asked, chosen: Mapping[str, Value], pods: Pods, flags: Mappi
 
 
 def _declares_table(reference: str) -> bool:
-    """Whether the job has a table, as far as it can be loaded here; what is in the image only says so there."""
-    where, _ = loading.split_reference(reference)
-    return Path(where).is_file() and loading.load_job(reference).table is not None
+    job = _loaded(reference)
+    return job is not None and job.table is not None
 
 
 def _template(file: str | None) -> dict[str, Any] | None:

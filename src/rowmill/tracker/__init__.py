@@ -126,6 +126,18 @@ def read_view(url: str, run_id: str) -> View | None:
     return valkey.read_view(url, run_id)
 
 
+def ping(url: str) -> None:
+    """Make sure that a tracker's server answers.
+
+    Raises:
+        ConfigurationError: The URL, or a setting that goes with it, is wrong.
+        TransientError: It does not answer.
+    """
+    from rowmill.tracker import valkey  # noqa: PLC0415 - an extra
+
+    valkey.ping(url)
+
+
 def rebuild(url: str, run_id: str, view: View, todo: Sequence[str]) -> None:
     """Write anew what a tracker's server must show of a run.
 

@@ -205,6 +205,26 @@ def read_view(url: str, run_id: str) -> View | None:
     return None
 
 
+def ping(url: str) -> None:
+    """Make sure that a server answers.
+
+    Raises:
+        TransientError: It does not.
+    """
+    from valkey.exceptions import ValkeyError  # noqa: PLC0415 - an extra
+
+    server = connect(url)
+    try:
+        server.ping()
+    except (ValkeyError, OSError) as error:
+        raise TransientError(
+            f"the tracker does not answer: {type(error).__name__}",
+            hint="check its address; a run goes on without it",
+        ) from None
+    finally:
+        server.close()
+
+
 def rebuild(url: str, run_id: str, view: View, todo: Sequence[str]) -> None:
     """Write anew what a server must show of a run.
 

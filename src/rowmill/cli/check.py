@@ -1,0 +1,50 @@
+"""`rowmill check`: whether a run could do its work from here, tried before there is one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rowmill.cli import declaring as declared
+from rowmill.cli import ending, layout, telling
+
+
+@declared.command(
+    "rowmill check orders.py sales.csv",
+    "Try what a run needs: the job, its input, workspace, table and tracker. Nothing is left behind. "
+    "What does not do ends the command as it would end the run.",
+)
+@declared.job
+@declared.input_
+@declared.output
+@declared.table
+@declared.workspace
+@declared.workers
+@declared.rows_per_partition
+@declared.params
+@declared.rejects
+@declared.create_table
+@declared.write_rate
+@declared.tracker
+@declared.keep_code
+@declared.fresh
+@declared.overwrite
+@declared.as_json
+def check(
+    job: str,
+    input: str,  # noqa: A002 - the user's word
+    *,
+    as_json: bool,
+    keep_code: bool,
+    **chosen: Any,
+) -> None:
+    """Check, and tell what was found."""
+    from rowmill import api
+
+    del keep_code  # taken since a pod that checks has the words of the run
+    with telling.users_code():
+        places = api.check(job, input, **chosen)
+    ending.step("check", places=[place.place for place in places])
+    if as_json:
+        telling.answer_json({"schema": "rowmill.check/1", "places": places})
+    else:
+        telling.answer(layout.columns(("place", "url", "found"), ((one.place, one.url, one.found) for one in places)))
