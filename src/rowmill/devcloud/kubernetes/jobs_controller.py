@@ -69,6 +69,7 @@ class JobController:
     def _see_pod(self, pod: Object) -> None:
         owner, namespace = owner_of(pod), pod["metadata"]["namespace"]
         if owner is None:
+            self._release([pod])  # its KubernetesJob went without it
             return
         job = self._store.get("Job", namespace, owner["name"])
         if job is None or job["metadata"]["uid"] != owner["uid"]:

@@ -58,8 +58,9 @@ def variables(container: Object, sources: Sources) -> dict[str, str]:
         sort = "configMap" if "configMapRef" in source else "secret"
         reference = source[f"{sort}Ref"]
         data = contents(sort, reference["name"], sources, optional=bool(reference.get("optional")))
-        prefix = source.get("prefix", "")
-        found |= {prefix + key: value.decode("utf-8", "replace") for key, value in (data or {}).items()}
+        binary = (sources.get(KINDS[sort], reference["name"]) or {}).get("binaryData") or {}
+        texts = {key: value.decode("utf-8", "replace") for key, value in (data or {}).items() if key not in binary}
+        found |= {source.get("prefix", "") + key: text for key, text in texts.items()}
     for entry in container.get("env") or ():
         value = _value(entry, container, sources) if entry.get("valueFrom") else expanded(entry.get("value", ""), found)
         if value is not None:

@@ -119,8 +119,8 @@ def first(spec: Spec, report: int) -> NoReturn:
         furnish(root, spec)
         become(spec)
         run(spec)
-    except OSError as error:
-        tell(report, f"{RUNC}{error.strerror or error}: unknown")
+    except (OSError, ValueError) as error:
+        tell(report, f"{RUNC}{getattr(error, 'strerror', None) or error}: unknown")
 
 
 def made(folder: Path) -> str:

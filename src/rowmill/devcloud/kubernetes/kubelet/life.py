@@ -47,6 +47,12 @@ class Ended(NamedTuple):
     exhausted: bool
 
 
+class Killed(NamedTuple):
+    """Somebody kills the pod's programs, or lets them run out of memory."""
+
+    exhausted: bool
+
+
 class Life:
     """A pod's life on the node."""
 
@@ -55,9 +61,10 @@ class Life:
         self._boxes: dict[str, Box] = {box.name: box for box in statuses.boxes(pod)}
         self._starts: dict[str, Start] = {}
         self._runs: dict[str, Running] = {}
+        self._ends: dict[str, float] = {}
         self._volumes: dict[str, Path] = {}
         self._ready, self.lost = False, False
-        self._inbox: queue.SimpleQueue[Ended | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Ended | Killed | None] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._live, name=f"pod {pod['metadata']['name']}", daemon=True)
 
     @property
@@ -70,16 +77,11 @@ class Life:
 
     def kill(self, *, exhausted: bool = False) -> None:
         """End the pod's programs at once, as if from outside, or as if memory had run out."""
-        for run in list(self._runs.values()):
-            if exhausted:
-                run.exhaust()
-            else:
-                run.kill()
+        self._inbox.put(Killed(exhausted))
 
     def lose(self) -> None:
         """End the pod's programs at once, and tell nobody."""
         self.lost = True
-        self.kill()
         self.look()
 
     def _live(self) -> None:
@@ -141,7 +143,7 @@ class Life:
         waits = []
         for box in [box for box in self._boxes.values() if self._again(box)]:
             base = min(self._node.settings.restart_s * 2.0 ** (box.restarts - 1) if box.restarts else 0.0, LONGEST_S)
-            wait = seconds(box.state["terminated"]["finishedAt"]) + base - self._node.store.clock()
+            wait = self._ends[box.name] + base - self._node.store.clock()
             if base and wait > 0:
                 waits.append(wait)
                 why = f"Back-off restarting failed container {box.name} in pod {self._place}"
@@ -205,6 +207,7 @@ class Life:
         self._tell(box, "Normal", "Created", "Container created")
         if isinstance(run, Failed):
             self._tell(box, "Warning", "Failed", f"Error: {run.message}")
+            self._ends[box.name] = self._node.store.clock()
             self._put(box._replace(state=run.state, id=called))
             return
         self._tell(box, "Normal", "Started", "Container started")
@@ -225,15 +228,23 @@ class Life:
         if limit is not None and (self._deadline_s() or 0) <= 0:
             raise Going(*DEADLINE)
 
-    def _take(self, wait: float | None) -> bool:
-        """Take one message; return whether there was one."""
+    def _take(self, wait: float | None) -> None:
+        """Take one message, if there is one in time."""
         try:
             message = self._inbox.get(timeout=None if wait is None else max(0.0, wait))
         except queue.Empty:
-            return False
-        if message is not None:
+            return
+        if isinstance(message, Ended):
             self._left(message)
-        return True
+        elif isinstance(message, Killed):
+            self._force(exhausted=message.exhausted)
+
+    def _force(self, *, exhausted: bool = False) -> None:
+        for run in list(self._runs.values()):
+            if exhausted:
+                run.exhaust()
+            else:
+                run.kill()
 
     def _deadline_s(self) -> float | None:
         limit, began = self.pod["spec"].get("activeDeadlineSeconds"), self.pod.get("status", {}).get("startTime")
@@ -244,7 +255,7 @@ class Life:
             raise Going
 
     def _grace_s(self) -> float | None:
-        """Return how long the pod may still take; None while nobody wants it to go."""
+        """Return how long the pod may take to end; None while nobody wants it to go."""
         meta = self.pod["metadata"]
         found = self._node.store.get("Pod", meta["namespace"], meta["name"])
         if found is None or found["metadata"]["uid"] != meta["uid"] or self.lost:
@@ -252,12 +263,13 @@ class Life:
         self.pod = found
         if "deletionTimestamp" not in found["metadata"]:
             return None
-        return seconds(found["metadata"]["deletionTimestamp"]) - self._node.store.clock()
+        return float(found["metadata"].get("deletionGracePeriodSeconds") or 0)
 
     def _left(self, ended: Ended) -> None:
         """Note that a container has ended."""
         box = self._boxes[ended.name]
         self._runs.pop(ended.name, None)
+        self._ends[ended.name] = self._node.store.clock()
         reason = ("OOMKilled" if ended.exhausted else "Error") if ended.code else "Completed"
         state: Object = {"exitCode": ended.code, "reason": reason}
         words = last_words(self._starts[ended.name], ended.code)
@@ -304,12 +316,12 @@ class Life:
             self._node.tell(self.pod, "Normal", *DEADLINE)
         for name in list(self._runs):
             self._stop(name)
-        limit = self._node.store.clock() + float(self.pod["spec"].get("terminationGracePeriodSeconds", 30))
+        began, spec_s = self._node.store.clock(), float(self.pod["spec"].get("terminationGracePeriodSeconds", 30))
         while self._runs:
             grace = self._grace_s()
-            left = limit - self._node.store.clock() if grace is None else grace
+            left = began + (spec_s if grace is None else grace) - self._node.store.clock()
             if left <= 0:
-                self.kill()
+                self._force()
             self._take(left if left > 0 else None)
         for box in [box for box in self._boxes.values() if "waiting" in box.state and not self.lost]:
             if not box.init or not box.restarts:
