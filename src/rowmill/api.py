@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from rowmill.model.verification import Verification
     from rowmill.runners.checking import Place
     from rowmill.runners.generating import Generated
+    from rowmill.runners.kubernetes.cluster import Cluster
+    from rowmill.runners.pods import InPods
     from rowmill.runners.standing import Status
     from rowmill.tracker import View
 
@@ -51,6 +53,8 @@ def run(
     fresh: bool = False,
     overwrite: bool = False,
     watch: Callable[[View], None] | None = None,
+    tell: Callable[[str], None] | None = None,
+    **pods: Any,
 ) -> Report:
     """Run a job on a file: every row, once, in order; go on where an earlier try stopped.
 
@@ -61,7 +65,7 @@ def run(
         table: The database's URL, as `sqlite:///rowmill.db`; `none` saves no table.
         workspace: Where the run keeps its objects.
         workers: Partitions at once; by default one per core.
-        on: `inline` or `processes`; by default by the number of rows.
+        on: `inline`, `processes` or `kubernetes`; by default here, by the number of rows.
         rows_per_partition: A number, or `auto` = by the number of rows, which also is the default.
         params: What `ctx.params` gives.
         rejects: `stop`, a number of rows, or a share as `0.5%`.
@@ -72,6 +76,8 @@ def run(
         fresh: Do everything anew.
         overwrite: Replace an output that another run wrote.
         watch: Called with a `View` of the progress several times a second.
+        tell: Called with what is worth knowing at once, of pods that cannot begin for example.
+        pods: Settings of pods, by name: `image`, `claim`, `namespace` and so on.
 
     Returns:
         The report; its status is `repeated` if the run had ended well before and nothing was written.
@@ -91,7 +97,13 @@ def run(
         "create_table": create_table,
         "write_rate": write_rate,
         "tracker": tracker,
+        **pods,
     }
+    if settings.resolve(chosen)["on"].value == "kubernetes":
+        from rowmill.runners.kubernetes.running import run as run_in_pods
+
+        ready, cluster = _in_cluster(Asked(job, input, output, params, chosen, fresh), keep_code, overwrite)
+        return run_in_pods(ready, cluster, watch, tell or (lambda _: None))
     made, where = start(Asked(job, input, output, params, chosen, fresh))
     how = How(where, made.record.workers, keep_code, fresh, overwrite, watch)
     tracked = open_tracker(made.record.tracker, made.id)
@@ -247,6 +259,75 @@ def check(
     finally:
         if made.table is not None:
             made.table.close()
+
+
+def _in_cluster(asked: Asked, keep_code: bool, overwrite: bool) -> tuple[InPods, Cluster]:
+    """Return a request, ready for pods, and the cluster that its settings name."""
+    from rowmill.runners.kubernetes.cluster import connected
+    from rowmill.runners.pods import in_pods
+
+    ready = in_pods(asked, keep_code=keep_code, overwrite=overwrite)
+    return ready, connected(ready.chosen["kube_context"].value, ready.pods.namespace or None)
+
+
+def detach(
+    job: str,
+    input: str,  # noqa: A002
+    *,
+    output: str | None = None,
+    params: Mapping[str, str] | None = None,
+    keep_code: bool = False,
+    fresh: bool = False,
+    overwrite: bool = False,
+    **chosen: Any,
+) -> str:
+    """Let a coordinator in the cluster carry out a run; return its KubernetesJob's name.
+
+    Args:
+        job: As for `render`.
+        input: As for `render`.
+        output: As for `run`.
+        params: As for `run`.
+        keep_code: As for `run`.
+        fresh: As for `run`.
+        overwrite: As for `run`.
+        chosen: Settings, by name: `image` and `workspace` at least.
+    """
+    from rowmill.runners.kubernetes.detaching import detach as detached
+
+    return detached(*_in_cluster(Asked(job, input, output, params, chosen, fresh), keep_code, overwrite))
+
+
+def control(
+    what: str,
+    run_id: str,
+    *,
+    workers: int | None = None,
+    namespace: str | None = None,
+    kube_context: str | None = None,
+) -> list[str]:
+    """Stop a run in a cluster, let it wait or go on, or change how many pods it has; return what was changed.
+
+    Args:
+        what: `cancel`, `pause`, `resume` or `scale`.
+        run_id: Which run.
+        workers: For `scale`: pods at once.
+        namespace: As for `run`.
+        kube_context: As for `run`.
+
+    Raises:
+        StateError: It is not under way there, or a queue decides.
+    """
+    from rowmill.runners.kubernetes import controlling
+    from rowmill.runners.kubernetes.cluster import connected
+
+    known = settings.resolve({"namespace": namespace, "kube_context": kube_context})
+    cluster = connected(known["kube_context"].value, known["namespace"].value)
+    if what == "scale":
+        return controlling.scale(cluster, run_id, workers or 1)
+    return {"cancel": controlling.cancel, "pause": controlling.pause, "resume": controlling.resume}[what](
+        cluster, run_id
+    )
 
 
 def render(

@@ -93,8 +93,8 @@ def _seconds(text: Any) -> int:
 
 
 def _runner(text: Any) -> str:
-    if text not in ("inline", "processes"):
-        raise ValueError("inline or processes")
+    if text not in ("inline", "processes", "kubernetes"):
+        raise ValueError("inline, processes or kubernetes")
     return str(text)
 
 
@@ -110,7 +110,7 @@ SETTINGS: dict[str, Setting] = {
     "workspace": Setting(str, WORKSPACE, "folder under which runs keep manifest, receipts, data, reports"),
     "table": Setting(str, "sqlite:///rowmill.db", "where results are saved, if the job has a table; `none` = nowhere"),
     "workers": Setting(_whole, None, "partitions at once; by default one per core"),
-    "on": Setting(_runner, None, "inline or processes; by default by the number of rows"),
+    "on": Setting(_runner, None, "inline, processes or kubernetes; by default here, by the number of rows"),
     "rows_per_partition": Setting(_rows, None, "rows in a partition, or auto"),
     "rejects": Setting(str, None, "stop, a number of rows, or a share as 0.5%"),
     "create_table": Setting(_yes, False, "make a DynamoDB table that is not there, on demand, with the job's key"),

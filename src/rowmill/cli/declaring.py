@@ -111,10 +111,14 @@ keep_code = click.option(
 fresh = click.option("--fresh", is_flag=True, help="Do everything anew.")
 KEEP_OR_FRESH = "--continue keeps finished partitions, --fresh does them anew: give one of them"
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an output that another run wrote.")
+namespace = click.option("--namespace", metavar="NAME", help="Where pods run.  [default: the kubeconfig's]")
+kube_context = click.option(
+    "--kube-context", metavar="NAME", help="Context of the kubeconfig.  [default: the current one]"
+)
 KUBERNETES = (
     click.option("--image", metavar="IMAGE", help="What pods run: our image, or one built on it."),
-    click.option("--namespace", metavar="NAME", help="Where pods run.  [default: the kubeconfig's]"),
-    click.option("--kube-context", metavar="NAME", help="Context of the kubeconfig.  [default: the current one]"),
+    namespace,
+    kube_context,
     click.option("--service-account", metavar="NAME", help="Service account of pods, by which the cloud knows them."),
     click.option("--claim", metavar="NAME:/PATH", help="Volume claim that pods share, and where they see it."),
     click.option("--pod-template", metavar="FILE", help="YAML or JSON that is merged into every pod."),

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 @declared.table
 @declared.workspace
 @declared.workers
-@click.option("--on", type=click.Choice(["inline", "processes"]), help="Where rows run.  [default: by their number]")
+@click.option(
+    "--on",
+    type=click.Choice(["inline", "processes", "kubernetes"]),
+    help="Where rows run.  [default: here, by their number]",
+)
 @declared.rows_per_partition
 @declared.params
 @declared.rejects
@@ -37,6 +41,8 @@ if TYPE_CHECKING:
 @declared.overwrite
 @click.option("--sequential", is_flag=True, help="Inline, in one partition, into INPUT_Single_Output.")
 @click.option("--dry-run", is_flag=True, help="Show the plan, and write nothing.")
+@declared.kubernetes_options
+@click.option("--detach", is_flag=True, help="Let a coordinator in the cluster carry the run out, and come back.")
 @click.option("--no-progress", is_flag=True, help="Show no progress.")
 @declared.as_json
 @click.pass_obj
@@ -49,6 +55,7 @@ def run(
     no_progress: bool,
     sequential: bool,
     dry_run: bool,
+    detach: bool,
     as_json: bool,
     **chosen: Any,
 ) -> None:
@@ -60,14 +67,31 @@ def run(
     if dry_run:
         planning.show(job, input, chosen, as_json=as_json)
         return
+    if detach:
+        detached(job, input, chosen)
+        return
     from rowmill import api
 
     with telling.users_code(), progress.shown(wanted=not (manner.quiet or no_progress)) as watch:
-        report = api.run(job, input, **chosen, watch=watch)
+        report = api.run(job, input, **chosen, watch=watch, tell=telling.note)
     if as_json:
         telling.answer_json(report)
     else:
         telling.answer(text_of(report))
+
+
+def detached(job: str, given: str, chosen: dict[str, Any]) -> None:
+    """Start a coordinator in the cluster, and tell how it is followed."""
+    if chosen["on"] != "kubernetes":
+        raise click.UsageError("--detach is for --on kubernetes: nothing here goes on without you")
+    from rowmill import api
+
+    with telling.users_code():
+        name = api.detach(job, given, **chosen)
+    telling.answer(
+        f"KubernetesJob {name} carries the run out; follow it: kubectl logs -f job/{name}\n"
+        "the same command without --detach attaches to what it has under way"
+    )
 
 
 def text_of(report: Report) -> str:

@@ -25,6 +25,7 @@ def bundle(
     files: Mapping[str, str],
     settings: Mapping[str, str],
     template: Mapping[str, Any] | None = None,
+    attempt: int = 1,
 ) -> list[dict[str, Any]]:
     """Return the coordinator's KubernetesJob and what it stands on, in the order in which they are applied.
 
@@ -34,16 +35,18 @@ def bundle(
         files: Text of the user's files, if the code is not in the image.
         settings: What the coordinator goes by, by name.
         template: The user's pod template.
+        attempt: Number of the try.
     """
     account = pods.service_account or rights.NAME
-    job = coordinator_job(msgspec.structs.replace(pods, service_account=account), request, attempt=1, settings=settings)
+    pods = msgspec.structs.replace(pods, service_account=account)
+    job = coordinator_job(pods, request, attempt=attempt, settings=settings)
     if template is not None:
         job = with_template(job, template)
     where = {"namespace": pods.namespace} if pods.namespace else {}
     labels = {**pods.labels, "app.kubernetes.io/name": "rowmill", "app.kubernetes.io/managed-by": "rowmill"}
     metadata = {"name": rights.NAME, **where, "labels": labels}
     return [
-        *([] if pods.service_account else [rights.service_account(metadata)]),
+        *([rights.service_account(metadata)] if account == rights.NAME else []),
         rights.role(metadata),
         rights.role_binding(metadata, account),
         *([code_config_map(pods, files)] if files else []),

@@ -62,7 +62,7 @@ def partition_job(pods: Pods, run_id: str, partition: int, *, attempt: int) -> d
 def merge_job(pods: Pods, run_id: str, *, attempt: int) -> dict[str, Any]:
     """Return the KubernetesJob that proves the laws and publishes the output."""
     labels = naming.labels(pods, "merge", attempt, run_id=run_id)
-    return _job(pods, naming.job_name(run_id, "merge", attempt), "merge", ["merge", run_id], labels)
+    return _job(pods, naming.job_name(run_id, "merge", attempt), "merge", ["merge", run_id, "--json"], labels)
 
 
 def coordinator_job(pods: Pods, request: Request, *, attempt: int, settings: Mapping[str, str]) -> dict[str, Any]:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from rowmill.kubejobs.asked import Pods, Request
 
 DOMAIN = "rowmill.dev"
-RUN, REQUEST, STEP, ATTEMPT, PARTITION = (f"{DOMAIN}/{it}" for it in ("run", "request", "step", "attempt", "partition"))
+RUN, REQUEST, PLACE, STEP, ATTEMPT, PARTITION = (
+    f"{DOMAIN}/{it}" for it in ("run", "request", "place", "step", "attempt", "partition")
+)
 QUEUE = "kueue.x-k8s.io/queue-name"
 DIGEST_LENGTH, SHORT_RUN = 10, 16
 MOST_BYTES = 52  # what is left of a label's 63 for `-<index>-<5 random>`
@@ -31,6 +33,12 @@ def request_digest(pods: Pods, request: Request) -> str:
     words = [word for word in request.words if not word.startswith("--workers=")]
     env = [f"{name}={pods.env[name]}" for name in sorted(pods.env)]
     fields = [pods.job, pods.code, pods.image, pods.workspace, *env, request.input, *words]
+    return _digest(*(f"{len(field.encode())}:{field}" for field in fields))
+
+
+def place_digest(pods: Pods, request: Request) -> str:
+    """Return what names the places of a request, whatever code, image or options it has: who has them is in the way."""
+    fields = [pods.workspace, request.input, request.output]
     return _digest(*(f"{len(field.encode())}:{field}" for field in fields))
 
 

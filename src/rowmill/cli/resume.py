@@ -1,0 +1,21 @@
+"""`rowmill resume`: let a run in a cluster that was paused go on."""
+
+from __future__ import annotations
+
+from rowmill.cli import declaring as declared
+from rowmill.cli import telling
+
+
+@declared.command(
+    "rowmill resume RUN --namespace orders",
+    "Let a run in a cluster that was paused go on.",
+)
+@declared.run_id
+@declared.namespace
+@declared.kube_context
+def resume(run_id: str, *, namespace: str | None, kube_context: str | None) -> None:
+    """Tell which KubernetesJobs are resumed."""
+    from rowmill import api
+
+    names = api.control("resume", run_id, namespace=namespace, kube_context=kube_context)
+    telling.answer("\n".join(f"resumed {name}" for name in names))

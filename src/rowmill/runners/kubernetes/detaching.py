@@ -1,0 +1,42 @@
+"""A coordinator in the cluster, so that the user's machine may go away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rowmill.kubejobs import naming
+from rowmill.kubejobs.bundle import bundle
+from rowmill.runners.kubernetes import choosing, running
+from rowmill.runners.kubernetes.following import jobs_of
+from rowmill.runners.pods import for_coordinator
+
+if TYPE_CHECKING:
+    from rowmill.runners.kubernetes.cluster import Cluster
+    from rowmill.runners.pods import InPods
+
+
+def detach(made: InPods, cluster: Cluster) -> str:
+    """Start a coordinator, or find the one that is under way; return its KubernetesJob's name.
+
+    What it needs is made where it is not there: a service account that may do what a coordinator does, and no more.
+    """
+    cluster.check_version()
+    running.refuse_others(made, cluster)
+    selector = {naming.REQUEST: naming.request_digest(made.pods, made.request), naming.STEP: "run"}
+    there = jobs_of(cluster, selector)
+    job = choosing.to_follow(there)
+    if job is None:
+        pods, files, settings = for_coordinator(made)
+        *others, job = bundle(
+            pods,
+            made.request,
+            files=files,
+            settings=settings,
+            template=made.template,
+            attempt=choosing.next_attempt(there),
+        )
+        for manifest in others:
+            cluster.create(manifest)
+        job = running.labelled(made, job)
+        cluster.create(job)
+    return str(job["metadata"]["name"])

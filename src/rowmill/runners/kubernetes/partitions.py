@@ -1,0 +1,80 @@
+"""One KubernetesJob for each partition, so many at once: the shape of the public sample."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rowmill import kubejobs
+from rowmill.kubejobs import naming
+from rowmill.runners.kubernetes import choosing, running, troubles
+from rowmill.runners.kubernetes.following import LOOK_MOST_S, Followed, created, jobs_of
+from rowmill.tracker import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rowmill.runners.kubernetes.choosing import Object
+    from rowmill.runners.kubernetes.cluster import Cluster
+    from rowmill.runners.kubernetes.running import Found
+    from rowmill.runners.pods import InPods
+
+LOOK_S = 0.5
+
+
+def each_partition(
+    made: InPods, cluster: Cluster, found: Found, watch: Callable[[View], None], tell: Callable[[str], None]
+) -> None:
+    """Let each partition have its KubernetesJob, in order, as many at once as there are workers.
+
+    The first that fails ends the step; those under way are taken back. One that has its receipt ends at once.
+
+    Raises:
+        RowmillError: What a pod failed with.
+    """
+    selector = {naming.RUN: found.run_id, naming.STEP: "process"}
+    there = jobs_of(cluster, selector)
+    followed = choosing.to_follow(there)
+    attempt = choosing.next_attempt(there, found.next_attempt) if followed is None else choosing.attempt_of(followed)
+    mine = selector | {naming.ATTEMPT: str(attempt)}
+    pause_s, told = LOOK_S, set[tuple[str, str]]()
+    while True:
+        jobs = {partition_of(job): job for job in jobs_of(cluster, mine)}
+        ended = {index: end for index, job in jobs.items() if (end := choosing.end_of(job)) is not None}
+        for index, end in ended.items():
+            if not end.well:
+                _take_back(cluster, jobs)
+                raise running.error_of(cluster, Followed(jobs[index], end))
+        watch(_view(found, len(ended)))
+        if len(ended) == found.partitions:
+            return
+        room = made.chosen["workers"].value - (len(jobs) - len(ended))
+        waiting = [index for index in range(found.partitions) if index not in jobs][:room]
+        for index in waiting:
+            manifest = kubejobs.partition_job(made.pods, found.run_id, index, attempt=attempt)
+            created(cluster, running.labelled(made, manifest))
+        pause_s = LOOK_S if waiting else min(LOOK_MOST_S, pause_s * 1.3)
+        for trouble in troubles.new_ones(map(troubles.suspended, suspended(jobs)), told):
+            tell(trouble.text)
+        time.sleep(pause_s)
+
+
+def partition_of(job: Object) -> int:
+    """Return which partition a KubernetesJob is for."""
+    return int(job["metadata"]["labels"][naming.PARTITION])
+
+
+def _take_back(cluster: Cluster, jobs: dict[int, Object]) -> None:
+    for job in jobs.values():
+        if choosing.is_going(job):
+            cluster.delete("Job", job["metadata"]["name"])
+
+
+def suspended(jobs: dict[int, Object]) -> list[str]:
+    """Return the names of KubernetesJobs that wait for somebody."""
+    return [job["metadata"]["name"] for job in jobs.values() if job["spec"].get("suspend")]
+
+
+def _view(found: Found, done: int) -> View:
+    rows = found.rows * done // max(1, found.partitions)
+    return View("process", found.rows, rows, found.partitions, done)

@@ -1,0 +1,229 @@
+"""A run in a cluster: split -> process -> merge, each a KubernetesJob that is attached to where it is under way.
+
+The client needs the cluster and nothing else: what pods found they tell by their termination messages, and merge's
+report stands in its log. A client that dies costs time only: the same command finds its KubernetesJobs by their labels.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from rowmill import kubejobs
+from rowmill.errors import RowmillError, StateError, TransientError
+from rowmill.kubejobs import naming
+from rowmill.model.report import Report
+from rowmill.runners.kubernetes import choosing, telling
+from rowmill.runners.kubernetes.following import Followed, Following, created, followed, jobs_of, pods_of
+from rowmill.tracker import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rowmill.runners.kubernetes.choosing import Object
+    from rowmill.runners.kubernetes.cluster import Cluster
+    from rowmill.runners.pods import InPods
+
+ROUNDS = 5  # of redoing what merge finds broken
+ROWS_PER_S = 20_000.0  # what one pod does, where nobody has measured the job
+FAILED_LOOKED_AT = 200  # pods whose messages are compared
+OBJECT = re.compile(r"^\{$.*?^\}$", re.MULTILINE | re.DOTALL)  # as `--json` writes it
+
+
+class Found(NamedTuple):
+    """What split found.
+
+    Attributes:
+        run_id: The run.
+        rows, partitions: All of its input.
+        unfinished: Partitions that have no receipt.
+        next_attempt: The number that the next try may take.
+    """
+
+    run_id: str
+    rows: int
+    partitions: int
+    unfinished: int
+    next_attempt: int
+
+
+def run(made: InPods, cluster: Cluster, watch: Callable[[View], None] | None, tell: Callable[[str], None]) -> Report:
+    """Take a request to its report.
+
+    Args:
+        made: The request, ready for pods.
+        cluster: Where.
+        watch: Takes the view of progress.
+        tell: Takes what is worth knowing at once.
+
+    Raises:
+        RowmillError: What a pod failed with; the same command goes on later.
+    """
+    cluster.check_version()
+    refuse_others(made, cluster)
+    if made.files:
+        cluster.create(kubejobs.code_config_map(made.pods, made.files))
+    for _ in range(ROUNDS):
+        found = split(made, cluster, tell)
+        if found.unfinished:
+            process(made, cluster, found, watch or _nobody, tell)
+        try:
+            return merge(made, cluster, found.run_id, tell)
+        except StateError:
+            if not split(made, cluster, tell).unfinished:
+                raise  # else merge has put aside what did not verify, and it is done again
+    raise TransientError(f"partitions' data did not verify after {ROUNDS} tries", hint=telling.AGAIN)
+
+
+def _nobody(view: View) -> None:
+    del view
+
+
+def split(made: InPods, cluster: Cluster, tell: Callable[[str], None]) -> Found:
+    """Let a pod find the partitions, and what is left to do of them."""
+    digest = naming.request_digest(made.pods, made.request)
+
+    def manifest(attempt: int) -> Object:
+        return kubejobs.split_job(made.pods, made.request, attempt=attempt)
+
+    job = step(made, Following(cluster, tell), {naming.REQUEST: digest, naming.STEP: "split"}, manifest)
+    facts = telling.facts_of(pods_of(cluster, job, "Succeeded"))
+    if facts is None:
+        raise TransientError("the pod that split the input is gone, and with it what it found", hint=telling.AGAIN)
+    return Found(**{name: facts[name] for name in Found._fields})
+
+
+def process(
+    made: InPods, cluster: Cluster, found: Found, watch: Callable[[View], None], tell: Callable[[str], None]
+) -> None:
+    """Let pods do the partitions."""
+    if made.chosen["fan_out"].value == "per-partition":
+        from rowmill.runners.kubernetes.partitions import each_partition  # noqa: PLC0415 - few runs want it
+
+        each_partition(made, cluster, found, watch, tell)
+        return
+    workers = made.chosen["workers"].value
+    pods = kubejobs.completions(
+        partitions=found.unfinished,
+        rows=found.rows * found.unfinished // max(1, found.partitions),
+        rows_per_s=ROWS_PER_S,
+        workers=workers,
+    )
+
+    def manifest(attempt: int) -> Object:
+        return kubejobs.process_job(made.pods, found.run_id, attempt=attempt, completions=pods, workers=workers)
+
+    following = Following(cluster, tell, lambda job: watch(view_of(job, found)))
+    step(made, following, {naming.RUN: found.run_id, naming.STEP: "process"}, manifest, found.next_attempt)
+
+
+def merge(made: InPods, cluster: Cluster, run_id: str, tell: Callable[[str], None]) -> Report:
+    """Let a pod prove the laws and publish the output; return its report."""
+
+    def manifest(attempt: int) -> Object:
+        return kubejobs.merge_job(made.pods, run_id, attempt=attempt)
+
+    job = step(made, Following(cluster, tell), {naming.RUN: run_id, naming.STEP: "merge"}, manifest)
+    for pod in pods_of(cluster, job, "Succeeded"):
+        report = report_in(cluster.log(pod["metadata"]["name"]) or "")
+        if report is not None:
+            return report
+    raise StateError(
+        "the run has ended well, and its report cannot be read: the pod that wrote it is gone",
+        hint="give the same command again: it reads the report, and does nothing anew",
+        run_id=run_id,
+    )
+
+
+def step(
+    made: InPods,
+    following: Following,
+    selector: Mapping[str, str],
+    manifest: Callable[[int], Object],
+    least: int = 1,
+) -> Object:
+    """Follow the newest KubernetesJob of a step that is under way, or a new one; return it when it has ended well.
+
+    Args:
+        made: The request.
+        following: Where, and who is told.
+        selector: Labels of the step's KubernetesJobs.
+        manifest: Returns the KubernetesJob of a try.
+        least: The lowest number of a new try.
+
+    Raises:
+        RowmillError: What its pods failed with.
+    """
+    cluster = following.cluster
+    there = jobs_of(cluster, selector)
+    job = choosing.to_follow(there)
+    if job is None:
+        job = labelled(made, manifest(choosing.next_attempt(there, least)))
+        created(cluster, job)
+    return checked(cluster, followed(following, job["metadata"]["name"]))
+
+
+def refuse_others(made: InPods, cluster: Cluster) -> None:
+    """Leave alone what is under way with other code or options: its results would be taken for ours.
+
+    Raises:
+        StateError: Something is.
+    """
+    mine = naming.request_digest(made.pods, made.request)
+    for job in jobs_of(cluster, {naming.PLACE: naming.place_digest(made.pods, made.request)}):
+        labels = job["metadata"]["labels"]
+        if choosing.is_going(job) and labels[naming.REQUEST] != mine:
+            run_id = labels.get(naming.RUN, "")
+            raise StateError(
+                "the same input is under way in the cluster with other code, image or options",
+                hint=f"wait for it, or stop it: rowmill cancel {run_id or 'RUN'} --namespace {cluster.namespace}",
+                run_id=run_id,
+            )
+
+
+def labelled(made: InPods, manifest: Object) -> Object:
+    """Return a KubernetesJob with the user's template, and with labels by which others know whose it is."""
+    manifest = made.with_template(manifest)
+    labels = manifest["metadata"]["labels"] | {
+        naming.REQUEST: naming.request_digest(made.pods, made.request),
+        naming.PLACE: naming.place_digest(made.pods, made.request),
+    }
+    return {**manifest, "metadata": {**manifest["metadata"], "labels": labels}}
+
+
+def checked(cluster: Cluster, end: Followed) -> Object:
+    """Return a KubernetesJob that ended well.
+
+    Raises:
+        RowmillError: It did not.
+    """
+    if end.ended.well:
+        return end.job
+    raise error_of(cluster, end)
+
+
+def error_of(cluster: Cluster, end: Followed) -> RowmillError:
+    """Return what a KubernetesJob failed with."""
+    return telling.error_of(end.ended, pods_of(cluster, end.job, "Failed", FAILED_LOOKED_AT))
+
+
+def view_of(job: Mapping[str, Any], found: Found) -> View:
+    """Return how far a process step is: by its finished indexes, each of which has its share of the partitions."""
+    count = job["spec"].get("completions", 1)
+    done = choosing.indexes(job.get("status", {}).get("completedIndexes", ""))
+    before = found.partitions - found.unfinished
+    partitions = before + sum(len(range(index, found.unfinished, count)) for index in done)
+    rows = found.rows * partitions // max(1, found.partitions)
+    failures = job.get("status", {}).get("failed", 0)
+    return View("process", found.rows, rows, found.partitions, partitions, failures=failures)
+
+
+def report_in(log: str) -> Report | None:
+    """Return the report that a merge pod wrote into its log, between whatever else was written."""
+    for text in reversed(OBJECT.findall(log)):
+        with suppress(msgspec.MsgspecError):
+            return msgspec.json.decode(text, type=Report)
+    return None
