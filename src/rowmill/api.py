@@ -11,6 +11,10 @@ from rowmill.runners.alone import merge as merge
 from rowmill.runners.alone import process as process
 from rowmill.runners.alone import process_share as process_share
 from rowmill.runners.alone import split as split
+from rowmill.runners.clustered import control as control
+from rowmill.runners.clustered import detach as detach
+from rowmill.runners.clustered import in_cluster
+from rowmill.runners.clustered import render as render
 from rowmill.runners.coordinator import How
 from rowmill.runners.opening import open_run, workspace_at
 from rowmill.runners.starting import NO_TABLE, Asked, absolute, job_of, start
@@ -28,8 +32,6 @@ if TYPE_CHECKING:
     from rowmill.model.verification import Verification
     from rowmill.runners.checking import Place
     from rowmill.runners.generating import Generated
-    from rowmill.runners.kubernetes.cluster import Cluster
-    from rowmill.runners.pods import InPods
     from rowmill.runners.standing import Status
     from rowmill.tracker import View
 
@@ -102,7 +104,9 @@ def run(
     if settings.resolve(chosen)["on"].value == "kubernetes":
         from rowmill.runners.kubernetes.running import run as run_in_pods
 
-        ready, cluster = _in_cluster(Asked(job, input, output, params, chosen, fresh), keep_code, overwrite)
+        ready, cluster = in_cluster(
+            Asked(job, input, output, params, chosen, fresh), keep_code=keep_code, overwrite=overwrite
+        )
         return run_in_pods(ready, cluster, watch, tell or (lambda _: None))
     made, where = start(Asked(job, input, output, params, chosen, fresh))
     how = How(where, made.record.workers, keep_code, fresh, overwrite, watch)
@@ -231,19 +235,23 @@ def check(
     *,
     output: str | None = None,
     params: Mapping[str, str] | None = None,
+    keep_code: bool = False,
     fresh: bool = False,
     overwrite: bool = False,
+    tell: Callable[[str], None] | None = None,
     **chosen: Any,
 ) -> list[Place]:
-    """Try what a run needs from here, and leave nothing behind; return what was found.
+    """Try what a run needs, here or in a cluster, and leave nothing behind; return what was found.
 
     Args:
         job: As for `run`.
         input: As for `run`.
         output: As for `run`.
         params: As for `run`.
+        keep_code: As for `run`.
         fresh: As for `run`.
         overwrite: As for `run`.
+        tell: As for `run`.
         chosen: Other settings of `run`, by name.
 
     Raises:
@@ -253,113 +261,15 @@ def check(
 
     if input == "-":
         raise ConfigurationError("standard input cannot be checked", hint="save it to a file first")
-    made, _ = start(Asked(job, input, output, params, chosen, fresh))
+    asked = Asked(job, input, output, params, chosen, fresh)
+    if settings.resolve(chosen)["on"].value == "kubernetes":
+        return checkin_cluster(*in_cluster(asked, keep_code=keep_code, overwrite=overwrite), tell or (lambda _: None))
+    made, _ = start(asked)
     try:
         return checked(made, overwrite=overwrite or fresh)
     finally:
         if made.table is not None:
             made.table.close()
-
-
-def _in_cluster(asked: Asked, keep_code: bool, overwrite: bool) -> tuple[InPods, Cluster]:
-    """Return a request, ready for pods, and the cluster that its settings name."""
-    from rowmill.runners.kubernetes.cluster import connected
-    from rowmill.runners.pods import in_pods
-
-    ready = in_pods(asked, keep_code=keep_code, overwrite=overwrite)
-    return ready, connected(ready.chosen["kube_context"].value, ready.pods.namespace or None)
-
-
-def detach(
-    job: str,
-    input: str,  # noqa: A002
-    *,
-    output: str | None = None,
-    params: Mapping[str, str] | None = None,
-    keep_code: bool = False,
-    fresh: bool = False,
-    overwrite: bool = False,
-    **chosen: Any,
-) -> str:
-    """Let a coordinator in the cluster carry out a run; return its KubernetesJob's name.
-
-    Args:
-        job: As for `render`.
-        input: As for `render`.
-        output: As for `run`.
-        params: As for `run`.
-        keep_code: As for `run`.
-        fresh: As for `run`.
-        overwrite: As for `run`.
-        chosen: Settings, by name: `image` and `workspace` at least.
-    """
-    from rowmill.runners.kubernetes.detaching import detach as detached
-
-    return detached(*_in_cluster(Asked(job, input, output, params, chosen, fresh), keep_code, overwrite))
-
-
-def control(
-    what: str,
-    run_id: str,
-    *,
-    workers: int | None = None,
-    namespace: str | None = None,
-    kube_context: str | None = None,
-) -> list[str]:
-    """Stop a run in a cluster, let it wait or go on, or change how many pods it has; return what was changed.
-
-    Args:
-        what: `cancel`, `pause`, `resume` or `scale`.
-        run_id: Which run.
-        workers: For `scale`: pods at once.
-        namespace: As for `run`.
-        kube_context: As for `run`.
-
-    Raises:
-        StateError: It is not under way there, or a queue decides.
-    """
-    from rowmill.runners.kubernetes import controlling
-    from rowmill.runners.kubernetes.cluster import connected
-
-    known = settings.resolve({"namespace": namespace, "kube_context": kube_context})
-    cluster = connected(known["kube_context"].value, known["namespace"].value)
-    if what == "scale":
-        return controlling.scale(cluster, run_id, workers or 1)
-    return {"cancel": controlling.cancel, "pause": controlling.pause, "resume": controlling.resume}[what](
-        cluster, run_id
-    )
-
-
-def render(
-    job: str,
-    input: str,  # noqa: A002
-    form: str = "yaml",
-    *,
-    output: str | None = None,
-    params: Mapping[str, str] | None = None,
-    keep_code: bool = False,
-    fresh: bool = False,
-    overwrite: bool = False,
-    **chosen: Any,
-) -> dict[str, str]:
-    """Return the Kubernetes objects of a run as text, by file name; nothing is asked of a cluster.
-
-    Args:
-        job: The job's reference.
-        input: The file's URL, or its path on the claim.
-        form: `yaml`, `kustomize` or `argo`.
-        output: As for `run`.
-        params: As for `run`.
-        keep_code: As for `run`.
-        fresh: As for `run`.
-        overwrite: As for `run`.
-        chosen: Settings, by name: `image` and `workspace` at least.
-    """
-    from rowmill.runners.pods import in_pods
-    from rowmill.runners.rendering import rendered
-
-    asked = Asked(job, input, output, params, chosen, fresh)
-    return rendered(in_pods(asked, keep_code=keep_code, overwrite=overwrite), form)
 
 
 def runs(*, workspace: str | None = None) -> list[Status]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
+
 from rowmill.cli import declaring as declared
 from rowmill.cli import ending, layout, telling
 
@@ -28,22 +30,26 @@ from rowmill.cli import ending, layout, telling
 @declared.keep_code
 @declared.fresh
 @declared.overwrite
+@click.option(
+    "--on",
+    type=click.Choice(["inline", "processes", "kubernetes"]),
+    help="kubernetes: try the cluster and, from a pod, the places.",
+)
+@declared.kubernetes_options
 @declared.as_json
 def check(
     job: str,
     input: str,  # noqa: A002 - the user's word
     *,
     as_json: bool,
-    keep_code: bool,
     **chosen: Any,
 ) -> None:
     """Check, and tell what was found."""
     from rowmill import api
 
-    del keep_code  # taken since a pod that checks has the words of the run
     with telling.users_code():
-        places = api.check(job, input, **chosen)
-    ending.step("check", places=[place.place for place in places])
+        places = api.check(job, input, **chosen, tell=telling.note)
+    ending.step("check", places=places)
     if as_json:
         telling.answer_json({"schema": "rowmill.check/1", "places": places})
     else:

@@ -341,9 +341,12 @@ def merge_alone(run: Run, manifest: Manifest) -> Report:
             run_id=run.id,
         )
     seconds = round(time.monotonic() - begun, 3)
-    times = Seconds(0.0, 0.0, seconds, seconds)
     attempt = next_attempt(run) - 1 or _count_attempt(run)  # the one whose partitions these are
-    return publish_report(run, manifest, merged, attempt=attempt, start=start, seconds=times)
+    known = run.load(run.name(wire.ATTEMPTS, f"{attempt:05d}.json"), Attempt)
+    first = start if known is None else known.start
+    before_s = max(0.0, (datetime.fromisoformat(start) - datetime.fromisoformat(first)).total_seconds())
+    times = Seconds(0.0, before_s, seconds, round(before_s + seconds, 3))
+    return publish_report(run, manifest, merged, attempt=attempt, start=first, seconds=times)
 
 
 def publish_report(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from rowmill.errors import ConfigurationError, RowmillError, StateError, TransientError
 from rowmill.model import policy
@@ -198,4 +199,5 @@ def connected(context: str | None, namespace: str | None) -> Cluster:
         raise ConfigurationError(
             f"the kubeconfig is not usable: {error}", hint="set KUBECONFIG, or give --kube-context"
         ) from None
-    return Cluster(http, namespace or config.namespace or "default", config.cluster.server)
+    server = urlsplit(config.cluster.server)  # its path may be a secret, where a proxy is in front
+    return Cluster(http, namespace or config.namespace or "default", f"{server.scheme}://{server.netloc}")

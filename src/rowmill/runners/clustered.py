@@ -1,0 +1,117 @@
+"""What the front door does with a cluster; nothing of Kubernetes is imported before it is needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rowmill import settings
+from rowmill.runners.starting import Asked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rowmill.runners.kubernetes.cluster import Cluster
+    from rowmill.runners.pods import InPods
+
+
+def in_cluster(asked: Asked, *, keep_code: bool, overwrite: bool) -> tuple[InPods, Cluster]:
+    """Return a request, ready for pods, and the cluster that its settings name."""
+    from rowmill.runners.kubernetes.cluster import connected
+    from rowmill.runners.pods import in_pods
+
+    ready = in_pods(asked, keep_code=keep_code, overwrite=overwrite)
+    return ready, connected(ready.chosen["kube_context"].value, ready.pods.namespace or None)
+
+
+def detach(
+    job: str,
+    input: str,  # noqa: A002
+    *,
+    output: str | None = None,
+    params: Mapping[str, str] | None = None,
+    keep_code: bool = False,
+    fresh: bool = False,
+    overwrite: bool = False,
+    **chosen: Any,
+) -> str:
+    """Let a coordinator in the cluster carry out a run; return its KubernetesJob's name.
+
+    Args:
+        job: As for `render`.
+        input: As for `render`.
+        output: As for `run`.
+        params: As for `run`.
+        keep_code: As for `run`.
+        fresh: As for `run`.
+        overwrite: As for `run`.
+        chosen: Settings, by name: `image` and `workspace` at least.
+    """
+    from rowmill.runners.kubernetes.detaching import detach as detached
+
+    return detached(
+        *in_cluster(Asked(job, input, output, params, chosen, fresh), keep_code=keep_code, overwrite=overwrite)
+    )
+
+
+def control(
+    what: str,
+    run_id: str,
+    *,
+    workers: int | None = None,
+    namespace: str | None = None,
+    kube_context: str | None = None,
+) -> list[str]:
+    """Stop a run in a cluster, let it wait or go on, or change how many pods it has; return what was changed.
+
+    Args:
+        what: `cancel`, `pause`, `resume` or `scale`.
+        run_id: Which run.
+        workers: For `scale`: pods at once.
+        namespace: As for `run`.
+        kube_context: As for `run`.
+
+    Raises:
+        StateError: It is not under way there, or a queue decides.
+    """
+    from rowmill.runners.kubernetes import controlling
+    from rowmill.runners.kubernetes.cluster import connected
+
+    known = settings.resolve({"namespace": namespace, "kube_context": kube_context})
+    cluster = connected(known["kube_context"].value, known["namespace"].value)
+    if what == "scale":
+        return controlling.scale(cluster, run_id, workers or 1)
+    return {"cancel": controlling.cancel, "pause": controlling.pause, "resume": controlling.resume}[what](
+        cluster, run_id
+    )
+
+
+def render(
+    job: str,
+    input: str,  # noqa: A002
+    form: str = "yaml",
+    *,
+    output: str | None = None,
+    params: Mapping[str, str] | None = None,
+    keep_code: bool = False,
+    fresh: bool = False,
+    overwrite: bool = False,
+    **chosen: Any,
+) -> dict[str, str]:
+    """Return the Kubernetes objects of a run as text, by file name; nothing is asked of a cluster.
+
+    Args:
+        job: The job's reference.
+        input: The file's URL, or its path on the claim.
+        form: `yaml`, `kustomize` or `argo`.
+        output: As for `run`.
+        params: As for `run`.
+        keep_code: As for `run`.
+        fresh: As for `run`.
+        overwrite: As for `run`.
+        chosen: Settings, by name: `image` and `workspace` at least.
+    """
+    from rowmill.runners.pods import in_pods
+    from rowmill.runners.rendering import rendered
+
+    asked = Asked(job, input, output, params, chosen, fresh)
+    return rendered(in_pods(asked, keep_code=keep_code, overwrite=overwrite), form)
