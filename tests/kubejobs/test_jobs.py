@@ -91,7 +91,10 @@ def test_every_job_ends_and_goes(pods: Pods, request_: Request) -> None:
         assert spec["ttlSecondsAfterFinished"] == pods.ttl_s
         assert spec["template"]["spec"]["restartPolicy"] == "Never"
         assert spec["template"]["spec"]["terminationGracePeriodSeconds"] == 30
-        assert spec["template"]["metadata"]["annotations"] == {"karpenter.sh/do-not-disrupt": "true"}
+        assert spec["template"]["metadata"]["annotations"] == {
+            "karpenter.sh/do-not-disrupt": "true",
+            "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+        }
         resources = container_of(made)["resources"]
         assert resources == {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "1Gi"}}
 

@@ -54,7 +54,8 @@ def test_a_template_adds_to_pods(job: dict[str, Any]) -> None:
     pod = made["spec"]["template"]
     assert pod["spec"]["nodeSelector"] == {"disk": "ssd"}
     assert pod["spec"]["priorityClassName"] == "low"
-    assert pod["metadata"]["annotations"] == {"karpenter.sh/do-not-disrupt": "true", "sidecar.istio.io/inject": "false"}
+    ours_too = before["spec"]["template"]["metadata"]["annotations"]
+    assert pod["metadata"]["annotations"] == {**ours_too, "sidecar.istio.io/inject": "false"}
     assert made["metadata"]["labels"]["cost-centre"] == pod["metadata"]["labels"]["cost-centre"] == "17"
     assert {volume["name"] for volume in pod["spec"]["volumes"]} == {"tmp", "workspace", "code", "ca"}
     ours, other = pod["spec"]["containers"]

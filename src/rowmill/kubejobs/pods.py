@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 USER_ID = 10001
 GRACE_S = 30
 TERMINATION_LOG = "/dev/termination-log"
-NOT_TO_BE_MOVED = "karpenter.sh/do-not-disrupt"
+# A pod that is moved to save a node does its partition again.
+NOT_TO_BE_MOVED = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 
 
 def pod_template(pods: Pods, words: Sequence[str], labels: dict[str, str], *, token: bool = False) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def pod_template(pods: Pods, words: Sequence[str], labels: dict[str, str], *, to
     }
     if pods.service_account:
         spec["serviceAccountName"] = pods.service_account
-    return {"metadata": {"labels": dict(labels), "annotations": {NOT_TO_BE_MOVED: "true"}}, "spec": spec}
+    return {"metadata": {"labels": dict(labels), "annotations": dict(NOT_TO_BE_MOVED)}, "spec": spec}
 
 
 def _pod_security() -> dict[str, Any]:
