@@ -86,6 +86,8 @@ def _strategic_value(sort: str, old: Any, value: Any) -> Any:
 def _list(inside: str, key: str, old: list[Any], patch: list[Any]) -> list[Any]:
     if key == "+":
         return old + [item for item in patch if item not in old]
+    if not all(isinstance(item, dict) for item in patch):
+        return copied(patch)  # type: ignore[no-any-return]  # whoever reads the result says what is wrong
     if any(item.get(DIRECTIVE) == "replace" for item in patch):
         return [copied(item) for item in patch if DIRECTIVE not in item]
     new = list(old)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from contextlib import suppress
@@ -113,8 +114,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response_only(answer.status, _phrase(answer.status))
         self.send_header("Content-Type", answer.media)
         for text in answer.warnings:
-            quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-            self.send_header("Warning", f'299 - "{quoted}"')
+            self.send_header("Warning", f"299 - {json.dumps(text)}")
         for name, value in answer.headers:
             self.send_header(name, value)
         if answer.stream is not None:
