@@ -63,7 +63,8 @@ def _mounts(container: Object, volumes: dict[str, Path], env: dict[str, str]) ->
         inner = expanded(mount.get("subPathExpr") or "", env) or mount.get("subPath") or ""
         source = volumes[mount["name"]] / inner
         if not source.exists():
-            source.mkdir(parents=True, mode=0o777)
+            source.mkdir(parents=True)
+            source.chmod(0o777)  # whoever the container runs as
         target = mount["mountPath"]
         found.append({"source": str(source), "target": target, "read_only": bool(mount.get("readOnly"))})
     return found
