@@ -209,9 +209,9 @@ def furnish(root: str, spec: Spec) -> None:
     Path(root + OLD).mkdir(exist_ok=True)
     call("pivot_root", root, root + OLD)
     os.chdir("/")
-    name = Path("/etc/hostname")
-    name.write_text(spec["hostname"] + "\n", encoding="utf-8")
-    name.chmod(0o644)
+    called = Path("/etc/hostname")
+    called.write_text(spec["hostname"] + "\n", encoding="utf-8")
+    called.chmod(0o644)
     hidden = [TMP]
     for volume in sorted(spec["mounts"], key=lambda volume: str(volume["target"])):
         source = OLD + volume["source"]
