@@ -111,6 +111,17 @@ def test_a_container_runs_as_the_user_it_names(cluster):
     assert (code, printed.split()) == (0, ["65532", "65533", "65533", "2000", "NoNewPrivs:", "1"])
 
 
+@pytest.mark.parametrize(("wanted", "effective"), [
+    ({}, 0xA80425FB),  # what container runtimes give
+    ({"drop": ["ALL"]}, 0), ({"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}, 1 << 10),
+    ({"drop": ["CAP_CHOWN"]}, 0xA80425FA),
+])  # fmt: skip
+def test_a_container_has_the_rights_that_a_runtime_gives(cluster, wanted, effective):
+    context = {"securityContext": {"capabilities": wanted}}
+    code, printed = inside(cluster, "grep CapEff /proc/self/status", container=context)
+    assert (code, int(printed.split()[1], 16)) == (0, effective)
+
+
 def test_root_is_refused_where_it_is_forbidden(cluster):
     cluster.pod("p", "true", securityContext={"runAsNonRoot": True})
     pod = cluster.until(lambda pod: "CreateContainerConfigError" in json.dumps(pod["status"]))

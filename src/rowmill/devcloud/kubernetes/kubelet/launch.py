@@ -21,7 +21,8 @@ MS_RDONLY, MS_NOSUID, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 32, 4096, 
 MS_RELATIME, ST_RELATIME = 1 << 21, 1 << 12
 KEPT_FLAGS = 2 | 4 | 8 | 1024 | 2048  # nosuid, nodev, noexec, noatime, nodiratime: the same numbers in both worlds
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000
-PDEATHSIG, NO_NEW_PRIVS, MNT_DETACH = 1, 38, 2
+PDEATHSIG, CAPBSET_READ, CAPBSET_DROP, NO_NEW_PRIVS, MNT_DETACH = 1, 23, 24, 38, 2
+CAPABILITIES = 64
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 TMP = "/tmp"  # noqa: S108 - a container's own
@@ -267,6 +268,9 @@ def become(spec: Spec) -> None:
     if not spec["read_only"]:
         cwd.mkdir(parents=True, exist_ok=True)
     os.chdir(cwd)
+    for number in range(CAPABILITIES):
+        if number not in spec["capabilities"] and libc.prctl(CAPBSET_READ, number, 0, 0, 0) == 1:
+            call("prctl", CAPBSET_DROP, number, 0, 0, 0)
     if spec["no_new_privileges"]:
         call("prctl", NO_NEW_PRIVS, 1, 0, 0, 0)
     if int(Path("/proc/self/uid_map").read_text(encoding="ascii").split()[2]) > 1:  # else there is but one user here

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pwd
 from typing import TYPE_CHECKING, Any
 
+from rowmill.devcloud.kubernetes.kubelet import capabilities
 from rowmill.devcloud.kubernetes.kubelet.environment import ConfigError, Sources, expanded, variables
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def specification(
         "mounts": [*_mounts(container, volumes, env), told],
         "keep": list(image.keep),
         "read_only": bool(context.get("readOnlyRootFilesystem")),
+        "capabilities": capabilities.kept(container),
         "no_new_privileges": context.get("allowPrivilegeEscalation") is False,
         "argv": [expanded(word, env) for word in argv],
         "env": env,
