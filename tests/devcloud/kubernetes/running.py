@@ -15,6 +15,10 @@ TRAP = "trap 'sleep 0.1; exit {}' TERM; echo up; while true; do sleep 0.02; done
 SCRIPT = "trap 'exit 143' TERM; while true; do sleep 0.02; done"
 
 
+class NeverSo(AssertionError):  # noqa: N818 - it reads as a sentence
+    """What a test waited for did not come."""
+
+
 @contextmanager
 def running(folder, **settings):
     """Run a small Kubernetes whose waits are short."""
@@ -52,7 +56,7 @@ class Running:
             if what(found):
                 return found
             time.sleep(0.005)
-        raise AssertionError(f"never so: {json.dumps(found, indent=1)}; told: {self.told()}")
+        raise NeverSo(f"never so: {json.dumps(found, indent=1)}; told: {self.told()}")
 
     def ended(self, name="p"):
         """Wait until a pod has ended; return it."""

@@ -126,15 +126,18 @@ def test_lightkube_reads_a_log_as_it_grows(api, client):
     api.store.update("Pod", "default", "p", lambda old: {**old, "status": running}, status=True)
     path = log_path(api.kubeconfig.parent, "default", made["metadata"]["uid"], "main", 0)
     path.parent.mkdir(parents=True)
-    path.write_text("2026-11-24T04:27:13.000000001Z stdout one\n")
     lines = client.log("p", follow=True)
+    path.write_text("2026-11-24T04:27:13.000000001Z stdout one\n")
     assert next(lines) == "one\n"
     with path.open("a") as log:
         log.write("2026-11-24T04:27:14.000000002Z stderr two\n")
     assert next(lines) == "two\n"
-    api.store.update("Pod", "default", "p", lambda old: {**old, "status": over}, status=True)
-    assert list(lines) == []
     assert list(client.log("p", tail_lines=1, timestamps=True)) == ["2026-11-24T04:27:14.000000002Z two\n"]
+    with path.open("a") as log:
+        log.write("2026-11-24T04:27:15.000000003Z stderr last words\n")
+        path.unlink()  # as its kubelet does when the pod goes
+    api.store.update("Pod", "default", "p", lambda old: {**old, "status": over}, status=True)
+    assert list(lines) == ["last words\n"]
 
 
 def test_lightkube_makes_namespaces_and_waits_for_conditions(api, client):

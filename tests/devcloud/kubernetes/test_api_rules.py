@@ -200,7 +200,18 @@ def test_a_watch_may_be_cut(api):
     stream.leave()
 
 
-def test_a_watch_may_be_told_that_it_comes_too_late(api):
+def test_a_watch_may_be_told_in_the_middle_that_it_comes_too_late(api):
+    for name in "abc":
+        send(api, "POST", JOBS, body=job(name))
+    api.fail(lambda _method, path: Fault(410, cut=1) if path == JOBS else None)
+    stream = Stream(api, JOBS, {"watch": "true"})
+    assert stream.ended.wait(HANGS_S)
+    assert [line["type"] for line in stream.lines] == ["ADDED", "ERROR"]
+    assert stream.lines[1]["object"]["code"] == 410
+    stream.leave()
+
+
+def test_a_watch_may_be_told_at_once_that_it_comes_too_late(api):
     api.fail(lambda _method, path: 410 if path == JOBS else None)
     told = send(api, "GET", JOBS, {"watch": "true", "resourceVersion": "3"})
     assert (told.status, told.body["reason"]) == (410, "Expired")

@@ -2,11 +2,12 @@
 
 import base64
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from tests.devcloud.kubernetes.running import main, running
+from tests.devcloud.kubernetes.running import HANGS_S, main, running
 
 import rowmill
 
@@ -110,6 +111,17 @@ def test_a_container_runs_as_the_user_it_names(cluster):
     assert (code, printed.split()) == (0, ["65532", "65533", "65533", "2000", "NoNewPrivs:", "1"])
 
 
+@pytest.mark.parametrize(("wanted", "effective"), [
+    ({}, 0xA80425FB),  # what container runtimes give
+    ({"drop": ["ALL"]}, 0), ({"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}, 1 << 10),
+    ({"drop": ["CAP_CHOWN"]}, 0xA80425FA),
+])  # fmt: skip
+def test_a_container_has_the_rights_that_a_runtime_gives(cluster, wanted, effective):
+    context = {"securityContext": {"capabilities": wanted}}
+    code, printed = inside(cluster, "grep CapEff /proc/self/status", container=context)
+    assert (code, int(printed.split()[1], 16)) == (0, effective)
+
+
 def test_root_is_refused_where_it_is_forbidden(cluster):
     cluster.pod("p", "true", securityContext={"runAsNonRoot": True})
     pod = cluster.until(lambda pod: "CreateContainerConfigError" in json.dumps(pod["status"]))
@@ -162,3 +174,42 @@ def test_another_environment_can_be_an_image(cluster, tmp_path):
 
 def test_a_working_directory_is_made(cluster):
     assert inside(cluster, "pwd", container={"workingDir": "/some/where"}) == (0, "/some/where\n")
+
+
+FEWER_RIGHTS = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
+NO_NAMESPACES = ["unshare", "-Ur", "sh", "-c", 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"', "sh"]
+ONE_POD = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from tests.devcloud.kubernetes.running import main, running
+with running(Path({folder!r})) as cluster:
+    mounts = [{{"name": "v", "mountPath": "/deep/er"}}]
+    container = {{"volumeMounts": mounts, "securityContext": {{"readOnlyRootFilesystem": True}}}}
+    command = "touch /deep/er/yes && ! touch /no 2> /dev/null && rowmill --version && hostname"
+    cluster.pod("p", command, image="rowmill", container=container, volumes=[{{"name": "v", "emptyDir": {{}}}}])
+    pod = cluster.ended()
+    print(json.dumps([main(pod)["state"]["terminated"], cluster.log(pod)]))
+"""
+
+
+def with_rights(words, tmp_path):
+    """Run a pod of a cluster that has fewer rights than these tests; return how it ended and what it printed."""
+    if subprocess.run([*words, "true"], capture_output=True, timeout=HANGS_S, check=False).returncode:
+        pytest.skip(f"this machine does not take these rights away: {words[0]}")
+    script = ONE_POD.format(root=str(Path(__file__).parents[3]), folder=str(tmp_path))
+    command = [*words, sys.executable, "-c", script]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=HANGS_S, check=True)
+    return json.loads(done.stdout)
+
+
+def test_pods_run_without_the_rights_of_root(tmp_path):
+    ended, printed = with_rights(FEWER_RIGHTS, tmp_path)
+    assert ended["exitCode"] == 0, ended
+    assert printed.splitlines()[-1] == "p"
+
+
+def test_where_nobody_may_make_namespaces_a_pod_says_so(tmp_path):
+    ended, _ = with_rights([*NO_NAMESPACES, *FEWER_RIGHTS], tmp_path)
+    assert (ended["reason"], ended["exitCode"]) == ("StartError", 128)
+    assert ended["message"].startswith("this machine lets this user make no namespaces (unshare: ")

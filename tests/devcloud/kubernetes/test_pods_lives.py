@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from tests.devcloud.kubernetes.running import HANGS_S, TRAP, main, running
+
+from rowmill.devcloud.kubernetes.kubelet.logs import log_path
 
 RUNC = (
     "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
@@ -283,6 +286,17 @@ def test_a_container_s_last_words_are_kept(cluster, command, more, words):
     found = main(cluster.ended())["state"]["terminated"].get("message")
     assert sorted((found or "").splitlines()) == sorted((words or "").splitlines())
     assert (found is None) == (words is None)
+
+
+def test_each_line_of_a_log_has_its_time_and_stream(cluster):
+    cluster.pod("p", "echo one; sleep 0.05; echo two >&2; sleep 0.05; head -c 20000 /dev/zero | tr '\\0' z; printf end")
+    pod = cluster.ended()
+    path = log_path(cluster.folder, "default", pod["metadata"]["uid"], "main", 0)
+    lines = [line.split(" ", 2) for line in path.read_text().splitlines()]
+    assert [(stream, text) for _, stream, text in lines[:2]] == [("stdout", "one"), ("stderr", "two")]
+    assert "".join(text for _, _, text in lines[2:]) == "z" * 20000 + "end"
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", when) for when, _, _ in lines)
+    assert sorted(when for when, _, _ in lines) == [when for when, _, _ in lines]
 
 
 GREEDY = "import time; x = bytearray(200 << 20); time.sleep(30)"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rowmill.errors import StateError
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,8 +22,8 @@ class Cause(NamedTuple):
     field: str
 
 
-class Refusal(StateError):  # noqa: N818 - one word for one thing
-    """A request that is refused; it carries the `Status` that Kubernetes answers.
+class Refusal(Exception):  # noqa: N818 - one word for one thing
+    """A request that is refused; it carries the `Status` that Kubernetes answers: no error of Rowmill's.
 
     Args:
         code: HTTP's status code.
@@ -35,8 +33,8 @@ class Refusal(StateError):  # noqa: N818 - one word for one thing
     """
 
     def __init__(self, code: int, reason: str, message: str, details: Object | None = None) -> None:
-        super().__init__(message, hint="the message is Kubernetes' own")
-        self.code, self.reason, self.details = code, reason, details
+        super().__init__(message)
+        self.code, self.reason, self.message, self.details = code, reason, message, details
 
     @property
     def status(self) -> Object:

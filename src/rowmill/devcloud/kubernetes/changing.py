@@ -183,9 +183,9 @@ def _configuration(request: Request, target: Target) -> Object:
     if not isinstance(found, dict) or not found.get("kind"):
         version = found.get("apiVersion", "") if isinstance(found, dict) else ""
         raise answers.bad_request(f"invalid object type: {version}, Kind=")
-    if found.get("metadata", {}).get("managedFields"):
-        raise answers.bad_request("metadata.managedFields must be nil")
     decoded = decoding.decoded(kind, found)
+    if decoded.object.get("metadata", {}).get("managedFields"):
+        raise answers.bad_request("metadata.managedFields must be nil")
     if decoded.complaints:
         field = decoded.complaints[0].partition('"')[2].rstrip('"')
         called = f"/{target.name}; {kind.api_version}, Kind={kind.name}"

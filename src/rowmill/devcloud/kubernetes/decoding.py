@@ -109,6 +109,10 @@ class _Walk(NamedTuple):
 
 def _check_kind(kind: Kind, found: Object) -> None:
     version, name = found.get("apiVersion") or kind.api_version, found.get("kind") or kind.name
+    for field, value in (("apiVersion", version), ("kind", name)):
+        if not isinstance(value, str):
+            why = f"json: cannot unmarshal {_sort(value)} into Go struct field .{field} of type string"
+            raise answers.bad_request(f"couldn't get version/kind; json parse error: {why}")
     if (version, name) == (kind.api_version, kind.name):
         return
     why = f'no kind "{name}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'
@@ -154,8 +158,10 @@ def _list(walk: _Walk, owner: str, sort: str, value: Any, path: tuple[str | int,
     inside, _ = schema.element(sort)
     if not isinstance(value, list):
         raise _wrong(walk, owner, sort.partition("/")[0], value, path)
-    kept = [_value(walk, owner, inside, item, (*path, place)) for place, item in enumerate(value)]
-    return ["" if item is None else item for item in kept] or None
+    empty: Any = {} if inside in schema.FIELDS else 0 if inside in NUMBERS else ""
+    items = [empty if item is None else item for item in value]
+    kept = [_value(walk, owner, inside, item, (*path, place)) for place, item in enumerate(items)]
+    return [empty if item is None else item for item in kept] or None
 
 
 def _fits(walk: _Walk, sort: str, value: Any) -> bool:
@@ -168,7 +174,8 @@ def _fits(walk: _Walk, sort: str, value: Any) -> bool:
     if sort == "map":
         return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
     if sort in ("quantity", "quantities"):
-        return _quantities(walk, list(value.values()) if isinstance(value, dict) else [value])
+        several = isinstance(value, dict)
+        return several == (sort == "quantities") and _quantities(walk, list(value.values()) if several else [value])
     return isinstance(value, str)
 
 
@@ -182,12 +189,16 @@ def _quantities(walk: _Walk, values: list[Any]) -> bool:
 
 
 def _wrong(walk: _Walk, owner: str, wanted: str, value: Any, path: tuple[str | int, ...]) -> answers.Refusal:
-    names = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: f"number {value}"}
     field = ".".join(str(part) for part in path if not isinstance(part, int))
     return answers.bad_request(
         f'{walk.kind.name} in version "v1" cannot be handled as a {walk.kind.name}: json: cannot unmarshal '
-        f"{names[type(value)]} into Go struct field {owner}.{field} of type {wanted}"
+        f"{_sort(value)} into Go struct field {owner}.{field} of type {wanted}"
     )
+
+
+def _sort(value: Any) -> str:
+    names = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: f"number {value}"}
+    return names[type(value)]
 
 
 def dotted(path: tuple[str | int, ...]) -> str:

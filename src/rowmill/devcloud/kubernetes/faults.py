@@ -7,10 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from rowmill.devcloud.kubernetes import answers
+from rowmill.devcloud.kubernetes.watching import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rowmill.devcloud.kubernetes.requests import Request
 
+GONE = 410
 REASONS = {
     401: ("Unauthorized", "Unauthorized"),
     403: ("Forbidden", "forbidden"),
@@ -31,7 +35,8 @@ class Fault(NamedTuple):
         status: What is answered.
         after: Whether the request is done first, and the answer then lies.
         reset: Whether the connection breaks instead of an answer.
-        cut: After how many lines a stream breaks off; the answer is else as it should be.
+        cut: After how many lines a stream breaks off; the answer is else as it should be. With `status` 410 it does not
+            break: its last line says that the version is too old.
     """
 
     status: int = 500
@@ -70,6 +75,21 @@ class Rules:
                 fault = Fault(found) if isinstance(found, int) else found
                 return fault._replace(after=fault.after or fault.cut is not None)
         return None
+
+
+def cut(lines: Iterator[bytes], fault: Fault) -> Iterator[bytes | None]:
+    """Yield a stream's lines until it is cut; None is where it breaks off."""
+    left = fault.cut
+    while left != 0:
+        line = next(lines, None)
+        if line is None:
+            return
+        left = left if left is None else left - bool(line)
+        yield line
+    if fault.status == GONE:
+        yield encode({"type": "ERROR", "object": refusal(fault).status}) + b"\n"
+    else:
+        yield None
 
 
 def refusal(fault: Fault) -> answers.Refusal:

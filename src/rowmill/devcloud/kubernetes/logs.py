@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from rowmill.devcloud.kubernetes import answers, bodies
 from rowmill.devcloud.kubernetes.answering import Answer, Api
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 ACCEPTED = "only the following media types are accepted: application/json, application/yaml"
 PROTOBUF = ", application/vnd.kubernetes.protobuf"
 POLL_S = 0.05
-SETTLING_S = 5.0
+MICROSECONDS = len("2026-11-24T04:27:13.240396")  # what Python reads of a time
 
 
 class Wanted(NamedTuple):
@@ -82,7 +84,7 @@ def _wanted(api: Api, request: Request, name: str) -> Wanted:
     if request.query.get("sinceSeconds"):
         since = api.store.clock() - bodies.number(request, "sinceSeconds")
     elif request.query.get("sinceTime"):
-        since = datetime.fromisoformat(request.query["sinceTime"]).timestamp()
+        since = _since(request.query["sinceTime"])
     return Wanted(
         tail=bodies.number(request, "tailLines") if request.query.get("tailLines") else None,
         most_bytes=bodies.number(request, "limitBytes") or None,
@@ -90,6 +92,13 @@ def _wanted(api: Api, request: Request, name: str) -> Wanted:
         timestamps=request.says("timestamps"),
         follow=request.says("follow"),
     )
+
+
+def _since(text: str) -> float:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise answers.bad_request(f'parsing time "{text}" as "2006-01-02T15:04:05Z07:00": cannot parse it') from None
 
 
 def _invalid(name: str, cause: Cause) -> answers.Refusal:
@@ -144,22 +153,34 @@ def _path(api: Api, meta: Object, container: str, restart: int) -> Path:
 
 
 def _lines(api: Api, source: Source, wanted: Wanted) -> Iterator[bytes]:
-    """Yield the lines that are wanted; empty ones mark the moments without any."""
-    place, lines = _read(source.path, 0)
-    chosen = [line for line in lines if wanted.since is None or _time(line) >= wanted.since]
-    if wanted.tail is not None:
-        chosen = chosen[len(chosen) - wanted.tail :] if wanted.tail else []
-    yield from _shown(chosen, wanted)
+    """Yield the lines that are wanted; empty ones mark the moments without any.
+
+    The file stays open: what a pod prints while it is deleted is still read when its folder is gone.
+    """
+    while wanted.follow and not source.path.exists() and not (source.over or _has_ended(api, source)):
+        yield b""  # it has not printed anything
+        time.sleep(POLL_S)
+    with source.path.open("rb") if source.path.exists() else nullcontext(BytesIO()) as log:
+        lines = _read(log)
+        chosen = [line for line in lines if wanted.since is None or _time(line) >= wanted.since]
+        if wanted.tail is not None:
+            chosen = chosen[len(chosen) - wanted.tail :] if wanted.tail else []
+        yield from _shown(chosen, wanted)
+        if wanted.follow:
+            yield from _following(api, source, wanted, log)
+
+
+def _following(api: Api, source: Source, wanted: Wanted, log: BinaryIO) -> Iterator[bytes]:
     over = source.over
-    while wanted.follow and not api.closing.is_set():
-        place, lines = _read(source.path, place)
+    while not api.closing.is_set():
+        lines = _read(log)
         yield from _shown(lines, wanted)
         if over and not lines:
             return
         over = over or _has_ended(api, source)
-        if not lines:
+        if not lines and not over:
             yield b""
-            time.sleep(0 if over else POLL_S)
+            time.sleep(POLL_S)
 
 
 def _has_ended(api: Api, source: Source) -> bool:
@@ -171,23 +192,17 @@ def _has_ended(api: Api, source: Source) -> bool:
     return "running" not in now.get("state", {}) or now.get("restartCount", 0) != then.get("restartCount", 0)
 
 
-def _read(path: Path, start: int) -> tuple[int, list[bytes]]:
-    """Return whole lines from a place on, and where they end."""
-    try:
-        with path.open("rb") as log:
-            log.seek(start)
-            found = log.read()
-    except FileNotFoundError:
-        return start, []
+def _read(log: BinaryIO) -> list[bytes]:
+    """Return the whole lines that have come since."""
+    start, found = log.tell(), log.read()
     whole = found[: found.rfind(b"\n") + 1]
-    return start + len(whole), whole.splitlines(keepends=True)
+    log.seek(start + len(whole))
+    return whole.splitlines(keepends=True)
 
 
 def _time(line: bytes) -> float:
-    text = line.split(b" ", 1)[0].decode()
-    return datetime.fromisoformat(
-        text[:26] + "Z" if len(text) > len("2026-11-24T04:27:13.240396Z") else text
-    ).timestamp()
+    text = line.split(b" ", 1)[0].decode().rstrip("Z")
+    return datetime.fromisoformat(f"{text[:MICROSECONDS]}+00:00").timestamp()
 
 
 def _shown(lines: Iterable[bytes], wanted: Wanted) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY = ("application/apply-patch+yaml", "application/apply-patch+cbor")
-DIRECTIVE, REMOVE_FROM = "$patch", "$deleteFromPrimitiveList/"
+DIRECTIVE, RETAIN, REMOVE_FROM = "$patch", "$retainKeys", "$deleteFromPrimitiveList/"
 
 
 def rejected() -> answers.Refusal:
@@ -62,8 +62,10 @@ def _strategic(sort: str, old: Any, patch: Object) -> Object:
     """Merge as Kubernetes' own tools do: lists that have a key are merged by it."""
     fields = schema.FIELDS.get(sort, {})
     new = dict(old) if isinstance(old, dict) and patch.get(DIRECTIVE) != "replace" else {}
+    if isinstance(patch.get(RETAIN), list):
+        new = {name: value for name, value in new.items() if name in patch[RETAIN]}
     for name, value in patch.items():
-        if name == DIRECTIVE or name.startswith("$setElementOrder/"):
+        if name in (DIRECTIVE, RETAIN) or name.startswith("$setElementOrder/"):
             continue
         if name.startswith(REMOVE_FROM):
             field = name.removeprefix(REMOVE_FROM)
@@ -86,6 +88,8 @@ def _strategic_value(sort: str, old: Any, value: Any) -> Any:
 def _list(inside: str, key: str, old: list[Any], patch: list[Any]) -> list[Any]:
     if key == "+":
         return old + [item for item in patch if item not in old]
+    if not all(isinstance(item, dict) for item in patch):
+        return copied(patch)  # type: ignore[no-any-return]  # whoever reads the result says what is wrong
     if any(item.get(DIRECTIVE) == "replace" for item in patch):
         return [copied(item) for item in patch if DIRECTIVE not in item]
     new = list(old)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from contextlib import suppress
@@ -81,7 +82,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault is not None and fault.cut is None:
             self._end(fault, lambda: _drain(answer))
             return
-        self._write(answer, None if fault is None else fault.cut)
+        self._write(answer, fault)
 
     def _answer(self, request: Request) -> Answer:
         try:
@@ -106,21 +107,20 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
             return
-        self._write(refused(faults.refusal(fault)), None)
+        self._write(refused(faults.refusal(fault)))
 
-    def _write(self, answer: Answer, cut: int | None) -> None:
+    def _write(self, answer: Answer, fault: faults.Fault | None = None) -> None:
         body = b"" if answer.stream else answer.body if isinstance(answer.body, bytes) else encode(answer.body)
         self.send_response_only(answer.status, _phrase(answer.status))
         self.send_header("Content-Type", answer.media)
         for text in answer.warnings:
-            quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-            self.send_header("Warning", f'299 - "{quoted}"')
+            self.send_header("Warning", f"299 - {json.dumps(text)}")
         for name, value in answer.headers:
             self.send_header(name, value)
         if answer.stream is not None:
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            self._stream(answer.stream, cut)
+            self._stream(answer.stream if fault is None else faults.cut(answer.stream, fault))
             return
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -128,12 +128,11 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
         self.wfile.flush()
 
-    def _stream(self, lines: Iterator[bytes], cut: int | None) -> None:
-        """Send pieces as they come; an empty one asks whether anybody is still there."""
-        sent = 0
+    def _stream(self, lines: Iterator[bytes | None]) -> None:
+        """Send pieces as they come; an empty one asks whether anybody is still there, None breaks off."""
         self.wfile.flush()
         for line in lines:
-            if cut is not None and sent >= cut:
+            if line is None:
                 self.close_connection = True
                 return
             if not line:
@@ -142,7 +141,6 @@ class Handler(BaseHTTPRequestHandler):
                 continue
             self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
             self.wfile.flush()
-            sent += 1
         self.wfile.write(b"0\r\n\r\n")
         self.wfile.flush()
 

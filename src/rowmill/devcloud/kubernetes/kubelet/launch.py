@@ -18,8 +18,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 MS_RDONLY, MS_NOSUID, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 32, 4096, 16384, 1 << 18
+MS_RELATIME, ST_RELATIME = 1 << 21, 1 << 12
+KEPT_FLAGS = 2 | 4 | 8 | 1024 | 2048  # nosuid, nodev, noexec, noatime, nodiratime: the same numbers in both worlds
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000
-PDEATHSIG, NO_NEW_PRIVS, MNT_DETACH = 1, 38, 2
+PDEATHSIG, CAPBSET_READ, CAPBSET_DROP, NO_NEW_PRIVS, MNT_DETACH = 1, 23, 24, 38, 2
+CAPABILITIES = 64
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 TMP = "/tmp"  # noqa: S108 - a container's own
@@ -56,7 +59,14 @@ def bind(source: str, target: str, *, read_only: bool = False) -> None:
     """Show a folder or file at another place as well."""
     mount(source, target, flags=MS_BIND | MS_REC)
     if read_only:
-        mount("", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
+        seal(target)
+
+
+def seal(target: str) -> None:
+    """Let nobody write to a mount; what else it forbids, it goes on to forbid."""
+    kept = os.statvfs(target).f_flag & KEPT_FLAGS
+    relative = MS_RELATIME if os.statvfs(target).f_flag & ST_RELATIME else 0
+    mount("", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | kept | relative)
 
 
 def place(target: str, *, file: bool) -> None:
@@ -172,7 +182,7 @@ def mirror(folder: Path, entry: os.DirEntry[str], root: Path) -> None:
         try:
             layer(folder, entry.path, str(target))
         except OSError:
-            bind(entry.path, str(target), read_only=False)
+            bind(entry.path, str(target), read_only=True)
 
 
 def mounted() -> list[str]:
@@ -200,7 +210,9 @@ def furnish(root: str, spec: Spec) -> None:
     Path(root + OLD).mkdir(exist_ok=True)
     call("pivot_root", root, root + OLD)
     os.chdir("/")
-    Path("/etc/hostname").write_text(spec["hostname"] + "\n", encoding="utf-8")
+    called = Path("/etc/hostname")
+    called.write_text(spec["hostname"] + "\n", encoding="utf-8")
+    called.chmod(0o644)
     hidden = [TMP]
     for volume in sorted(spec["mounts"], key=lambda volume: str(volume["target"])):
         source = OLD + volume["source"]
@@ -217,9 +229,9 @@ def furnish(root: str, spec: Spec) -> None:
 def close(volumes: list[str]) -> None:
     """Let nobody write into the root any more."""
     if TMP not in volumes:
-        mount("", TMP, flags=MS_REMOUNT | MS_BIND | MS_RDONLY)
+        seal(TMP)
     for target in ["/", *(target for target in mounted() if target not in volumes)]:
-        mount("", target, flags=MS_REMOUNT | MS_BIND | MS_RDONLY)
+        seal(target)
 
 
 def devices(folder: str) -> None:
@@ -256,6 +268,9 @@ def become(spec: Spec) -> None:
     if not spec["read_only"]:
         cwd.mkdir(parents=True, exist_ok=True)
     os.chdir(cwd)
+    for number in range(CAPABILITIES):
+        if number not in spec["capabilities"] and libc.prctl(CAPBSET_READ, number, 0, 0, 0) == 1:
+            call("prctl", CAPBSET_DROP, number, 0, 0, 0)
     if spec["no_new_privileges"]:
         call("prctl", NO_NEW_PRIVS, 1, 0, 0, 0)
     if int(Path("/proc/self/uid_map").read_text(encoding="ascii").split()[2]) > 1:  # else there is but one user here

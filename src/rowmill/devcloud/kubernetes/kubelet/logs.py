@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import selectors
 import threading
 import time
 from datetime import UTC, datetime
@@ -25,18 +27,41 @@ def moment_ns(nanoseconds: int) -> str:
     return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
 
 
-def copying(stream: IO[bytes], name: str, path: Path) -> threading.Thread:
-    """Start to copy a container's stream into its log; the thread ends with the stream."""
+def copying(streams: dict[str, IO[bytes]], path: Path) -> threading.Thread:
+    """Start to copy a container's streams into its log; the thread ends with them.
+
+    Args:
+        streams: By name; of what is there at the same moment, the first stream's comes first.
+        path: The log.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    thread = threading.Thread(target=_copy, args=(stream, name, path), name=f"log {path.stem}", daemon=True)
+    thread = threading.Thread(target=_copy, args=(streams, path), name=f"log {path.stem}", daemon=True)
     thread.start()
     return thread
 
 
-def _copy(stream: IO[bytes], name: str, path: Path) -> None:
-    with stream, path.open("ab", buffering=0) as log:
-        while line := stream.readline(LONGEST_BYTES):
-            log.write(f"{moment_ns(time.time_ns())} {name} ".encode() + line.rstrip(b"\n") + b"\n")
+def _copy(streams: dict[str, IO[bytes]], path: Path) -> None:
+    rests = dict.fromkeys(streams, b"")
+    with path.open("ab", buffering=0) as log, selectors.DefaultSelector() as selector:
+        for name, stream in streams.items():
+            selector.register(stream, selectors.EVENT_READ, name)
+        while selector.get_map():
+            ready = {key.data for key, _ in selector.select()}
+            for name in [name for name in streams if name in ready]:
+                text = os.read(streams[name].fileno(), LONGEST_BYTES)
+                lines, rests[name] = _lines(rests[name] + text, over=not text)
+                log.write(b"".join(f"{moment_ns(time.time_ns())} {name} ".encode() + line + b"\n" for line in lines))
+                if not text:
+                    selector.unregister(streams[name])
+                    streams[name].close()
+
+
+def _lines(text: bytes, *, over: bool) -> tuple[list[bytes], bytes]:
+    """Return the whole lines of a text, and what is not yet one."""
+    *lines, rest = text.split(b"\n")
+    if rest and (over or len(rest) >= LONGEST_BYTES):
+        return [*lines, rest], b""
+    return lines, rest
 
 
 def tail(path: Path, lines: int, most_bytes: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pwd
 from typing import TYPE_CHECKING, Any
 
+from rowmill.devcloud.kubernetes.kubelet import capabilities
 from rowmill.devcloud.kubernetes.kubelet.environment import ConfigError, Sources, expanded, variables
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def specification(
         "mounts": [*_mounts(container, volumes, env), told],
         "keep": list(image.keep),
         "read_only": bool(context.get("readOnlyRootFilesystem")),
+        "capabilities": capabilities.kept(container),
         "no_new_privileges": context.get("allowPrivilegeEscalation") is False,
         "argv": [expanded(word, env) for word in argv],
         "env": env,
@@ -63,7 +65,8 @@ def _mounts(container: Object, volumes: dict[str, Path], env: dict[str, str]) ->
         inner = expanded(mount.get("subPathExpr") or "", env) or mount.get("subPath") or ""
         source = volumes[mount["name"]] / inner
         if not source.exists():
-            source.mkdir(parents=True, mode=0o777)
+            source.mkdir(parents=True)
+            source.chmod(0o777)  # whoever the container runs as
         target = mount["mountPath"]
         found.append({"source": str(source), "target": target, "read_only": bool(mount.get("readOnly"))})
     return found

@@ -46,10 +46,7 @@ class Running:
         self._process, said = _launched(spec, file)
         assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
         assert self._process.stderr is not None  # noqa: S101
-        self._copies = [
-            logs.copying(self._process.stdout, "stdout", log),
-            logs.copying(self._process.stderr, "stderr", log),
-        ]
+        self._copy = logs.copying({"stderr": self._process.stderr, "stdout": self._process.stdout}, log)
         if said:
             self._process.wait()
             raise StartError(said)
@@ -58,8 +55,7 @@ class Running:
             threading.Thread(target=self._bound, args=(memory_bytes,), name=f"bound {log.stem}", daemon=True).start()
 
     def _wait(self, ended: Callable[[int, bool], None]) -> None:
-        for copy in self._copies:
-            copy.join()
+        self._copy.join()
         code = self._process.wait()
         ended(code if code >= 0 else 128 - code, self._exhausted.is_set())
 

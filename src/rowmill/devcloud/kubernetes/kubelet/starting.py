@@ -127,8 +127,8 @@ def started(start: Start, ended: Callable[[int, bool], None], now: str) -> tuple
     try:
         spec = specification(box.spec, start.sources, image, start.volumes, root, start.message)
     except ConfigError as error:
-        told = ("Warning", "Failed", f"Error: {error}")
-        raise Waits("CreateContainerConfigError", str(error), told) from None
+        told = (("Normal", "Pulled", PRESENT.format(box.spec["image"])), ("Warning", "Failed", f"Error: {error}"))
+        raise Waits("CreateContainerConfigError", str(error), *told) from None
     limit = ((box.spec.get("resources") or {}).get("limits") or {}).get("memory", 0)
     called = uuid.uuid4().hex * 2
     try:
