@@ -263,7 +263,9 @@ def check(
         raise ConfigurationError("standard input cannot be checked", hint="save it to a file first")
     asked = Asked(job, input, output, params, chosen, fresh)
     if settings.resolve(chosen)["on"].value == "kubernetes":
-        return checkin_cluster(*in_cluster(asked, keep_code=keep_code, overwrite=overwrite), tell or (lambda _: None))
+        from rowmill.runners.kubernetes.checking import check as check_in_cluster
+
+        return check_in_cluster(*in_cluster(asked, keep_code=keep_code, overwrite=overwrite), tell or (lambda _: None))
     made, _ = start(asked)
     try:
         return checked(made, overwrite=overwrite or fresh)
