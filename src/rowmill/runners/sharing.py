@@ -17,11 +17,12 @@ from rowmill.runners.inline import run_inline
 from rowmill.steps import merge as merging
 from rowmill.steps.source import spool
 from rowmill.steps.split import split
-from rowmill.tracker.memory import Memory
+from rowmill.tracker import View, open_shared, rebuild
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from rowmill.model.manifest import Partition
     from rowmill.model.receipt import Receipt
     from rowmill.model.report import Report
     from rowmill.runners.coordinator import How
@@ -67,7 +68,25 @@ def begin(run: Run, how: How) -> Begun:
         unfinished = [part.index for part in manifest.partitions if part.index not in done]
         if unfinished and manifest.input.spooled and run.workspace.stat(run.name(wire.SPOOL)) is None:
             spool(run)
+        _show(run, manifest, unfinished)
         return Begun(manifest, unfinished, coordinator.next_attempt(run))
+
+
+def _show(run: Run, manifest: Manifest, unfinished: Sequence[int]) -> None:
+    """Tell the tracker what there is to do; those who do it add what they have done."""
+    if not run.record.tracker:
+        return
+    left = [manifest.partitions[index] for index in unfinished]
+    done = manifest.rows - sum(part.rows for part in left)
+    parts = len(manifest.partitions)
+    view = View("process", manifest.rows, done, parts, parts - len(left))
+    with suppress(RowmillError):  # it is a view: without it the run is the same
+        rebuild(run.record.tracker, run.id, view, [location_of(run, part) for part in left])
+
+
+def location_of(run: Run, part: Partition) -> str:
+    """Return how the tracker names a partition."""
+    return wire.location(run.record.input, part.index, part.start, part.end)
 
 
 def manifest_of(run: Run) -> Manifest:
@@ -120,8 +139,13 @@ def do_some(
     run: Run, manifest: Manifest, partitions: Sequence[int], *, attempt: int, log: Callable[[], str]
 ) -> list[Receipt]:
     """Do these partitions; of one that fails, the error and the log are kept in the workspace."""
-    with _failures_kept(run, manifest, attempt, log):
-        return run_inline(run, manifest, partitions, Memory())
+    locations = {part.index: location_of(run, part) for part in manifest.partitions}
+    tracker = open_shared(run.record.tracker, run.id, locations)
+    try:
+        with _failures_kept(run, manifest, attempt, log):
+            return run_inline(run, manifest, partitions, tracker)
+    finally:
+        tracker.close()
 
 
 def _attempt(run: Run, manifest: Manifest, number: int) -> Attempt:

@@ -119,6 +119,23 @@ def open_tracker(url: str, run_id: str, *, event_id: str = "") -> Tracker:
     return Valkey(url, run_id, here, event_id=event_id)
 
 
+def open_shared(url: str, run_id: str, locations: Mapping[int, str]) -> Tracker:
+    """Return the tracker of one of several processes that do a run: it adds to what split has told.
+
+    Args:
+        url: Of the server, or empty.
+        run_id: Of the run.
+        locations: By index, how the server names partitions.
+    """
+    if not url:
+        from rowmill.tracker.memory import Memory  # noqa: PLC0415 - it imports this module
+
+        return Memory()
+    from rowmill.tracker.sharing import Sharing  # noqa: PLC0415 - an extra
+
+    return Sharing(url, run_id, locations)
+
+
 def read_view(url: str, run_id: str) -> View | None:
     """Return what a tracker's server shows of a run; None if it knows nothing, or does not answer."""
     from rowmill.tracker import valkey  # noqa: PLC0415 - an extra
