@@ -75,6 +75,24 @@ def test_a_failure_makes_the_next_pod_wait_and_says_how_long():
     assert plan.create == (jobs.Birth(),)
 
 
+def ready(found):
+    found["status"]["conditions"] = [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:09:00Z"}]
+    return found
+
+
+def test_while_a_try_waits_no_pod_is_said_to_be_active():
+    _, outcome = look(job(), [pod("a", "Failed"), pod("b")])
+    assert "active" not in outcome.status
+    assert outcome.status["uncountedTerminatedPods"] == {"failed": ["uid-a"]}
+
+
+def test_while_a_try_waits_nothing_is_counted_as_long_as_another_pod_is_ready():
+    # with more ready than active pods, Kubernetes refuses the status of its own controller
+    pods = [pod("a", "Failed"), ready(pod("b"))]
+    assert look(job(), pods)[1] == jobs.Outcome(None, (), None, ())
+    assert look(job(), pods, now=NOW + 9)[1].status["uncountedTerminatedPods"] == {"failed": ["uid-a"]}
+
+
 def test_a_success_after_the_failure_ends_the_wait():
     early = pod("a", "Failed", ended="2026-01-01T00:09:50Z")
     plan, _ = look(job(completions=3, parallelism=3), [early, pod("b", "Succeeded")])
