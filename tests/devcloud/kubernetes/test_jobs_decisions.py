@@ -148,6 +148,28 @@ def test_pods_that_were_too_many_leave_uncounted():
     assert (len(plan.delete), plan.uncounted) == (1, True)
 
 
+def test_of_pods_that_are_too_many_the_youngest_go_first():
+    old, young = pod("a"), pod("b", creationTimestamp="2026-01-01T00:09:30Z")
+    assert [look(job(parallelism=1), pods)[0].delete for pods in ([old, young], [young, old])] == [("b",)] * 2
+
+
+def test_a_pod_whose_index_is_out_of_range_leaves_and_is_not_counted():
+    spec = {"completionMode": "Indexed", "completions": 1, "parallelism": 1}
+    plan, _ = look(job(**spec), [pod("a", number=0), pod("b", number=1)])
+    assert (plan.delete, plan.uncounted) == (("b",), True)
+    _, outcome = look(job(**spec), [pod("a", number=0), pod("b", "Failed", number=1)])
+    assert (outcome.release, outcome.status["uncountedTerminatedPods"]) == (("b",), {})
+
+
+def test_restarts_are_too_many_only_if_there_was_one():
+    body = job(backoffLimit=0)
+    body["spec"]["template"]["spec"]["restartPolicy"] = "OnFailure"
+    runs = pod("a")
+    for restarts, ends in ((0, False), (1, True)):
+        runs["status"]["containerStatuses"] = [{"name": "main", "state": {"running": {}}, "restartCount": restarts}]
+        assert (look(body, [runs])[0].view.ending is not None) == ends
+
+
 def test_pods_of_a_failing_job_are_counted_when_they_leave():
     plan, outcome = look(job(backoffLimit=0), [pod("a", "Failed"), pod("b")])
     assert (plan.delete, plan.uncounted) == (("b",), False)
