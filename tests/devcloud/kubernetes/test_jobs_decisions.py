@@ -75,6 +75,24 @@ def test_a_failure_makes_the_next_pod_wait_and_says_how_long():
     assert plan.create == (jobs.Birth(),)
 
 
+def ready(found):
+    found["status"]["conditions"] = [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:09:00Z"}]
+    return found
+
+
+def test_while_a_try_waits_no_pod_is_said_to_be_active():
+    _, outcome = look(job(), [pod("a", "Failed"), pod("b")])
+    assert "active" not in outcome.status
+    assert outcome.status["uncountedTerminatedPods"] == {"failed": ["uid-a"]}
+
+
+def test_while_a_try_waits_nothing_is_counted_as_long_as_another_pod_is_ready():
+    # with more ready than active pods, Kubernetes refuses the status of its own controller
+    pods = [pod("a", "Failed"), ready(pod("b"))]
+    assert look(job(), pods)[1] == jobs.Outcome(None, (), None, ())
+    assert look(job(), pods, now=NOW + 9)[1].status["uncountedTerminatedPods"] == {"failed": ["uid-a"]}
+
+
 def test_a_success_after_the_failure_ends_the_wait():
     early = pod("a", "Failed", ended="2026-01-01T00:09:50Z")
     plan, _ = look(job(completions=3, parallelism=3), [early, pod("b", "Succeeded")])
@@ -128,6 +146,28 @@ def test_a_pod_about_to_go_keeps_its_place_where_only_failed_ones_are_replaced()
 def test_pods_that_were_too_many_leave_uncounted():
     plan, _ = look(job(parallelism=1), [pod("a"), pod("b")])
     assert (len(plan.delete), plan.uncounted) == (1, True)
+
+
+def test_of_pods_that_are_too_many_the_youngest_go_first():
+    old, young = pod("a"), pod("b", creationTimestamp="2026-01-01T00:09:30Z")
+    assert [look(job(parallelism=1), pods)[0].delete for pods in ([old, young], [young, old])] == [("b",)] * 2
+
+
+def test_a_pod_whose_index_is_out_of_range_leaves_and_is_not_counted():
+    spec = {"completionMode": "Indexed", "completions": 1, "parallelism": 1}
+    plan, _ = look(job(**spec), [pod("a", number=0), pod("b", number=1)])
+    assert (plan.delete, plan.uncounted) == (("b",), True)
+    _, outcome = look(job(**spec), [pod("a", number=0), pod("b", "Failed", number=1)])
+    assert (outcome.release, outcome.status["uncountedTerminatedPods"]) == (("b",), {})
+
+
+def test_restarts_are_too_many_only_if_there_was_one():
+    body = job(backoffLimit=0)
+    body["spec"]["template"]["spec"]["restartPolicy"] = "OnFailure"
+    runs = pod("a")
+    for restarts, ends in ((0, False), (1, True)):
+        runs["status"]["containerStatuses"] = [{"name": "main", "state": {"running": {}}, "restartCount": restarts}]
+        assert (look(body, [runs])[0].view.ending is not None) == ends
 
 
 def test_pods_of_a_failing_job_are_counted_when_they_leave():

@@ -8,8 +8,6 @@ NUMBERS = ("active", "terminating", "ready")
 # Here the recording shows a number some milliseconds before or after another change; the rest must be the same.
 LOOSE = {
     "04-compressed-indexes": ("active", "terminating"),  # five of eight pods were ready when it looked
-    "05-max-failed-absent": ("terminating",),  # `active` leaves out pods while an index waits
-    "05-max-failed-0": ("terminating",),
     "09-suspended-while-running": (),
 }
 ONLY_THE_END = {"10-1-3-1"}  # the third change of parallelism came in the middle of a look

@@ -204,3 +204,13 @@ def test_many_pods_come_and_go_without_one_too_many(cluster):
     job = cluster.finished()
     assert (job["status"]["completedIndexes"], job["status"]["succeeded"], len(cluster.pods())) == ("0-39", 40, 40)
     assert "failed" not in job["status"], json.dumps(job["status"])
+
+
+def test_a_reset_ends_all_pods_and_what_comes_after_it_runs(cluster):
+    cluster.job("old", TRAP.format(0))
+    cluster.first_pod("old")
+    cluster.cluster.reset()
+    assert not cluster.store.list("Pod")[0]
+    cluster.job("j", "true")
+    assert ends(cluster.finished())[-1] == "Complete"
+    assert not cluster.store.get("Job", "default", "old")

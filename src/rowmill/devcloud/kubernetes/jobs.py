@@ -41,6 +41,7 @@ class Plan(NamedTuple):
         create: Pods to create, in order.
         again_s: When to look again if nothing changes; None = never.
         called: Whether pods were to be managed: only then may it be suspended, or be complete.
+        waits: Whether pods are missing and have to wait. Kubernetes then says that none is active.
     """
 
     view: View
@@ -49,6 +50,7 @@ class Plan(NamedTuple):
     create: tuple[Birth, ...] = ()
     again_s: float | None = None
     called: bool = False
+    waits: bool = False
 
 
 class Outcome(NamedTuple):
@@ -117,7 +119,7 @@ def _born(view: View, missing: int, base_s: float) -> Plan:
     if view.lost is None:
         wait = view.backoff.remaining_s(view.now, base_s)
         if wait > 0:
-            return Plan(view, again_s=wait, called=True)
+            return Plan(view, again_s=wait, called=True, waits=True)
     if view.done is None:
         return Plan(view, create=(Birth(),) * missing, called=True)
     numbers = jobs_indexes.first_free(_taken(view), missing, view.spec["completions"])
@@ -141,7 +143,8 @@ def _retried(view: View, numbers: list[int], base_s: float) -> Plan:
         for number in numbers
     }
     births = tuple(_birth(view, number) for number in numbers if not waits[number])
-    return Plan(view, create=births, again_s=None if births else min(waits.values(), default=None), called=True)
+    again_s = None if births else min(waits.values(), default=None)
+    return Plan(view, create=births, again_s=again_s, called=True, waits=again_s is not None)
 
 
 def _birth(view: View, number: int) -> Birth:
@@ -161,8 +164,10 @@ def settled(plan: Plan, created: int) -> Outcome:
         created: How many pods could be created.
     """
     view = plan.view
-    active = len(view.active) - len(plan.delete) + created
+    active = 0 if plan.waits else len(view.active) - len(plan.delete) + created
     status, events = _counted(plan, active)
+    if status["ready"] > active:
+        return Outcome(None, (), None, ())  # Kubernetes' own server refuses such a status: all waits with the pod
     ending = view.ending or _complete(view, active)
     events += () if ending else _suspension(plan, status)
     release = [pod for pod in view.pods if jobs_pods.is_tracked(pod) and _is_releasable(pod, view, ending)][:AT_ONCE]
