@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from benchmarks import borders, dynamodb, machine, memory, orders, postgresql, rate, seed, start
+from benchmarks import borders, dynamodb, kubernetes, machine, memory, million, orders, postgresql, rate, seed, start
 from benchmarks.charts import svg
 from benchmarks.page import page
 from benchmarks.results import Bench, Experiment
@@ -24,7 +24,9 @@ EXPERIMENTS: dict[str, Callable[[Bench], Experiment]] = {
     "memory": memory.run,
     "rate": rate.run,
     "dynamodb": dynamodb.run,
+    "million": million.run,
     "postgresql": postgresql.run,
+    "kubernetes": kubernetes.run,
     "modes": seed.modes,
     "sizes": seed.sizes,
 }

@@ -70,7 +70,7 @@ def loop(source: Path, *options: str) -> Callable[[Path], float]:
     return lambda folder: timed([sys.executable, LOOP, str(source), "output", *options], folder)
 
 
-def timed(command: Sequence[str], folder: Path) -> float:
+def timed(command: Sequence[str], folder: Path, env: Mapping[str, str] = ENVIRONMENT) -> float:
     """Run a command to its end; return its seconds.
 
     Raises:
@@ -78,7 +78,7 @@ def timed(command: Sequence[str], folder: Path) -> float:
     """
     os.sync()  # what an earlier run left to be written is not this one's burden
     begun = time.perf_counter()
-    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - begun
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")

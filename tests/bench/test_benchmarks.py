@@ -16,7 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("orders", "borders", "start", "memory", "dynamodb", "postgresql", "modes", "sizes")
+NAMES = (
+    "orders", "borders", "start", "memory", "dynamodb", "million", "postgresql", "kubernetes", "modes", "sizes",
+)  # fmt: skip
 
 
 def python(*words, folder=ROOT):
