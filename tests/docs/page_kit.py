@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 HANG_S = 120
 BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-NAME_INSIDE = re.compile(r"\A# ([\w.-]+\.(?:py|sh))\n")
+NAME_INSIDE = re.compile(r"\A# ([\w.-]+\.(?:py|sh|yaml))\n")
 NAME_BEFORE = re.compile(r"`([\w.-]+)`:\s*\Z")
 ANYTHING = re.compile(r"^\.\.\.\n|\.\.\.", re.MULTILINE)  # on a line of its own: any number of lines
 OURS = ("ROWMILL_", "_ROWMILL", "MAX_LINES")
