@@ -16,6 +16,7 @@ from rowmill.devcloud.kubernetes.authorizing import Tokens
 from rowmill.devcloud.kubernetes.faults import Fault, Rules
 from rowmill.devcloud.kubernetes.kubelet.node import NAME as NODE
 from rowmill.devcloud.kubernetes.kubelet.node import NodeSettings
+from rowmill.devcloud.kubernetes.kubelet.volumes import Entry
 from rowmill.devcloud.kubernetes.server import HOST, Server
 from rowmill.devcloud.kubernetes.store import Store
 
@@ -112,7 +113,13 @@ def start(
     _write(folder / KUBECONFIG, _kubeconfig(f"http://{address}{server.api.tokens.door}", token))
     cluster = Cluster(server, folder, token)
     if controllers:
-        cluster.controllers = import_module(CONTROLLER).start(store, folder, **settings)
+        url, tokens = f"http://{address}", server.api.tokens
+
+        def access(namespace: str, account: str) -> Entry:
+            token = tokens.of(namespace, account)
+            return Entry(token, _kubeconfig(url, token, namespace))
+
+        cluster.controllers = import_module(CONTROLLER).start(store, folder, access, **settings)
     return cluster
 
 
@@ -140,13 +147,13 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _kubeconfig(url: str, token: str) -> str:
+def _kubeconfig(url: str, token: str, namespace: str = "default") -> str:
     return f"""apiVersion: v1
 kind: Config
 current-context: devcloud
 contexts:
 - name: devcloud
-  context: {{cluster: devcloud, user: devcloud, namespace: default}}
+  context: {{cluster: devcloud, user: devcloud, namespace: {namespace}}}
 clusters:
 - name: devcloud
   cluster: {{server: "{url}"}}

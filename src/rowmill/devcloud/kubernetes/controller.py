@@ -10,6 +10,7 @@ from rowmill.devcloud.kubernetes.collecting import Collector
 from rowmill.devcloud.kubernetes.jobs_controller import JobController
 from rowmill.devcloud.kubernetes.kinds import BY_NAME
 from rowmill.devcloud.kubernetes.kubelet.node import Node, NodeSettings
+from rowmill.devcloud.kubernetes.kubelet.volumes import Access, no_access
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from rowmill.devcloud.kubernetes.kubelet.life import Life
     from rowmill.devcloud.kubernetes.store import Store
 
-TOKEN = "token"  # noqa: S105 - the name of a file
 LOST = ("DeletionByPodGC", "PodGC: node no longer exists")
 
 
@@ -41,10 +41,9 @@ class Settings(NamedTuple):
 class Controllers:
     """What works; tests do to its pods what happens to real ones."""
 
-    def __init__(self, store: Store, folder: Path, settings: Settings, node: NodeSettings) -> None:
-        token = folder / TOKEN
+    def __init__(self, store: Store, folder: Path, settings: Settings, node: NodeSettings, access: Access) -> None:
         self._store = store
-        self._node = Node(store, folder, node, token.read_text(encoding="ascii") if token.exists() else "")
+        self._node = Node(store, folder, node, access)
         self._loops = [
             JobController(store, settings.batch_s, settings.backoff_s, settings.create_retry_s).loop,
             Collector(store).loop,
@@ -94,14 +93,15 @@ def _failed(pod: Object, condition: Object) -> Object:
     return {**pod, "status": {**status, "phase": "Failed", "conditions": [*others, condition]}}
 
 
-def start(store: Store, folder: Path, **settings: Any) -> Controllers:
+def start(store: Store, folder: Path, access: Access = no_access, **settings: Any) -> Controllers:
     """Start to work on a cluster's objects.
 
     Args:
         store: The objects.
         folder: Where volumes and logs are kept.
+        access: Gives pods what they may ask the API by.
         settings: Fields of `Settings` and `NodeSettings`.
     """
     own = {key: value for key, value in settings.items() if key in Settings._fields}
     rest = {key: value for key, value in settings.items() if key not in own}
-    return Controllers(store, folder.resolve(), Settings(**own), NodeSettings(**rest))
+    return Controllers(store, folder.resolve(), Settings(**own), NodeSettings(**rest), access)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from rowmill import kubejobs
-from rowmill.errors import RowmillError, StateError, TransientError
+from rowmill.errors import RowmillError, StateError, Stopped, TransientError
 from rowmill.kubejobs import naming
 from rowmill.model.report import Report
 from rowmill.runners.kubernetes import choosing, telling
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 5  # of redoing what merge finds broken
 ROWS_PER_S = 20_000.0  # what one pod does, where nobody has measured the job
+FRESH = "fresh"
 FAILED_LOOKED_AT = 200  # pods whose messages are compared
 OBJECT = re.compile(r"^\{$.*?^\}$", re.MULTILINE | re.DOTALL)  # as `--json` writes it
 
@@ -66,10 +67,23 @@ def run(made: InPods, cluster: Cluster, watch: Callable[[View], None] | None, te
     refuse_others(made, cluster)
     if made.files:
         cluster.create(kubejobs.code_config_map(made.pods, made.files))
+    try:
+        return rounds(made, cluster, watch or _nobody, tell)
+    except (KeyboardInterrupt, Stopped):
+        tell("the pods go on: the same command comes back to them, `rowmill cancel RUN` stops them")
+        raise
+
+
+def rounds(made: InPods, cluster: Cluster, watch: Callable[[View], None], tell: Callable[[str], None]) -> Report:
+    """Take the three steps, again where merge finds partitions that do not verify.
+
+    Raises:
+        RowmillError: What a pod failed with.
+    """
     for _ in range(ROUNDS):
         found = split(made, cluster, tell)
         if found.unfinished:
-            process(made, cluster, found, watch or _nobody, tell)
+            process(made, cluster, found, watch, tell)
         try:
             return merge(made, cluster, found.run_id, tell)
         except StateError:
@@ -84,16 +98,45 @@ def _nobody(view: View) -> None:
 
 def split(made: InPods, cluster: Cluster, tell: Callable[[str], None]) -> Found:
     """Let a pod find the partitions, and what is left to do of them."""
+    if FRESH in made.request.flags and (begun := begun_anew(made, cluster)) is not None:
+        return begun
     digest = naming.request_digest(made.pods, made.request)
 
     def manifest(attempt: int) -> Object:
         return kubejobs.split_job(made.pods, made.request, attempt=attempt)
 
     job = step(made, Following(cluster, tell), {naming.REQUEST: digest, naming.STEP: "split"}, manifest)
-    facts = telling.facts_of(pods_of(cluster, job, "Succeeded"))
-    if facts is None:
+    found = found_by(cluster, job)
+    if found is None:
         raise TransientError("the pod that split the input is gone, and with it what it found", hint=telling.AGAIN)
-    return Found(**{name: facts[name] for name in Found._fields})
+    return found
+
+
+def found_by(cluster: Cluster, job: Object) -> Found | None:
+    """Return what the pod of a split found; None if it is gone."""
+    facts = telling.facts_of(pods_of(cluster, job, "Succeeded"))
+    return None if facts is None else Found(**{name: facts[name] for name in Found._fields})
+
+
+def begun_anew(made: InPods, cluster: Cluster) -> Found | None:
+    """Return what a split of `--fresh` found whose run is not merged yet: it does not start anew a second time.
+
+    A coordinator that comes again, and a client that is started again, go on with what the first has begun.
+    """
+    ours = jobs_of(cluster, {naming.REQUEST: naming.request_digest(made.pods, made.request)})
+    ended = [job for job in ours if (end := choosing.end_of(job)) is not None and end.well]
+    newest = max(ended_of(ended, "split"), key=choosing.attempt_of, default=None)
+    if newest is None:
+        return None
+    since = newest["metadata"]["creationTimestamp"]
+    if any(job["metadata"]["creationTimestamp"] >= since for job in ended_of(ended, "merge")):
+        return None
+    return found_by(cluster, newest)
+
+
+def ended_of(jobs: list[Object], step: str) -> list[Object]:
+    """Return the KubernetesJobs of a step."""
+    return [job for job in jobs if job["metadata"]["labels"].get(naming.STEP) == step]
 
 
 def process(

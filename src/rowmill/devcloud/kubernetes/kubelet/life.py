@@ -102,7 +102,7 @@ class Life:
             self._pause()
         while True:
             try:
-                self._volumes = volumes.made(self._node.folder, self._node.sources(self.pod), self._node.token)
+                self._volumes = volumes.made(self._node.folder, self._node.sources(self.pod), self._node.access)
             except ConfigError as error:
                 self._node.tell(self.pod, "Warning", "FailedMount", str(error))
                 self._pause(self._node.settings.retry_s)

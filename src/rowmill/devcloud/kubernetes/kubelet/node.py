@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rowmill.devcloud.kubernetes.answers import Object
+    from rowmill.devcloud.kubernetes.kubelet.volumes import Access
     from rowmill.devcloud.kubernetes.store import Event, Store
 
 NAME = "node-1"
@@ -85,11 +86,11 @@ class Node:
         store: The cluster's objects.
         folder: Where volumes, logs and pods are kept, and the table of images.
         settings: How it works.
-        token: What pods find as their ServiceAccount's token.
+        access: Gives the token and the kubeconfig of a ServiceAccount, by namespace and name.
     """
 
-    def __init__(self, store: Store, folder: Path, settings: NodeSettings, token: str = "") -> None:
-        self.store, self.folder, self.settings, self.token = store, folder.resolve(), settings, token
+    def __init__(self, store: Store, folder: Path, settings: NodeSettings, access: Access) -> None:
+        self.store, self.folder, self.settings, self.access = store, folder.resolve(), settings, access
         self.slots = Slots(settings.running)
         self._place = Place(dict(settings.labels), {"cpu": settings.cpu, "memory": settings.memory})
         self._lives: dict[str, Life] = {}

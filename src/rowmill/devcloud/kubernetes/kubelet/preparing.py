@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rowmill.devcloud.kubernetes.kubelet import capabilities
 from rowmill.devcloud.kubernetes.kubelet.environment import ConfigError, Sources, expanded, variables
+from rowmill.devcloud.kubernetes.kubelet.volumes import ACCESS, ACCESS_PATH, KUBECONFIG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,8 @@ def specification(
     """
     user, host = _user(container, sources.pod), hostname(sources.pod)
     base = {"PATH": image.path, "HOSTNAME": host, "HOME": _home(user["uid"])}
+    if ACCESS in volumes:  # without TLS a client takes no token from the usual place
+        base["KUBECONFIG"] = f"{ACCESS_PATH}/{KUBECONFIG}"
     env = base | variables(container, sources)
     argv = [*(container.get("command") or image.entry), *(container.get("args") or ())]
     told = {"source": str(message), "target": container.get("terminationMessagePath", MESSAGE_PATH), "read_only": False}
@@ -61,6 +64,8 @@ def hostname(pod: Object) -> str:
 
 def _mounts(container: Object, volumes: dict[str, Path], env: dict[str, str]) -> list[Object]:
     found = []
+    if ACCESS in volumes:
+        found.append({"source": str(volumes[ACCESS]), "target": ACCESS_PATH, "read_only": True})
     for mount in container.get("volumeMounts") or ():
         inner = expanded(mount.get("subPathExpr") or "", env) or mount.get("subPath") or ""
         source = volumes[mount["name"]] / inner

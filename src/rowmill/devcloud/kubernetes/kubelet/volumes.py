@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rowmill.devcloud.kubernetes.kubelet.environment import ConfigError, Sources, contents, field, resource
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from rowmill.devcloud.kubernetes.answers import Object
 
 FILE_MODE = 0o644
+ACCESS, ACCESS_PATH = "kube-api-access", "/var/run/secrets/kubernetes.io/serviceaccount"
+KUBECONFIG = "kubeconfig"
 Files = dict[str, tuple[bytes, int]]
 
 
@@ -21,23 +24,44 @@ def claim_folder(folder: Path, namespace: str, claim: str) -> Path:
     return folder / "volumes" / namespace / claim
 
 
-def made(folder: Path, sources: Sources, token: str = "") -> dict[str, Path]:
+class Entry(NamedTuple):
+    """By what a ServiceAccount is known: its token, and a kubeconfig with it."""
+
+    token: str
+    kubeconfig: str
+
+
+Access = Callable[[str, str], Entry]
+
+
+def no_access(namespace: str, account: str) -> Entry:
+    """Return what opens nothing."""
+    del namespace, account
+    return Entry("", "")
+
+
+def made(folder: Path, sources: Sources, access: Access = no_access) -> dict[str, Path]:
     """Make a pod's volumes; return where they are, by name.
 
     Args:
         folder: The node's.
         sources: The pod, and where values come from.
-        token: What a ServiceAccount's token is.
+        access: Gives the token and the kubeconfig of a ServiceAccount.
 
     Raises:
         ConfigError: What one holds is not there; the message says of which volume.
     """
     pod, found = sources.pod, {}
+    entry = access(pod["metadata"]["namespace"], pod["spec"].get("serviceAccountName") or "default")
+    if pod["spec"].get("automountServiceAccountToken"):
+        found[ACCESS] = folder / "pods" / pod["metadata"]["uid"] / "volumes" / ACCESS
+        found[ACCESS].mkdir(parents=True, exist_ok=True)
+        _write(found[ACCESS], {KUBECONFIG: (entry.kubeconfig.encode(), FILE_MODE)})
     for volume in pod["spec"].get("volumes") or ():
         name = volume["name"]
         target = folder / "pods" / pod["metadata"]["uid"] / "volumes" / name
         try:
-            found[name] = _made(volume, target, folder, sources, token)
+            found[name] = _made(volume, target, folder, sources, entry.token)
         except ConfigError as error:
             raise ConfigError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from None
     return found
