@@ -32,11 +32,10 @@ def detach(made: InPods, cluster: Cluster) -> str:
             made.request,
             files=files,
             settings=settings,
-            template=made.template,
             attempt=choosing.next_attempt(there),
         )
         for manifest in others:
             cluster.create(manifest)
-        job = running.labelled(made, job)
+        job = running.labelled(made, job)  # with the template, which fits once
         cluster.create(job)
     return str(job["metadata"]["name"])
