@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(or $(TESTS_AT_ONCE),3) --dist
 DEMO := demo
 ROWS ?= 1000000
 
-.PHONY: install dev servers demo test test-lowest check lint types imports docs docs-check bench clean
+.PHONY: install dev servers demo test test-kubernetes test-lowest check lint types imports docs docs-check bench clean
 
 install: $(STAMP)  ## .venv/bin/rowmill, with every extra
 
@@ -44,6 +44,9 @@ demo: $(STAMP)  ## a million orders: split, process, merge; the report, the firs
 
 test: $(DEV_STAMP)  ## all tests, TESTS_AT_ONCE=3: many of them wait more than they work
 	$(PYTEST)
+
+test-kubernetes: $(DEV_STAMP)  ## the Kubernetes runner on the cluster of KUBECONFIG, with ROWMILL_TEST_IMAGE (kind, k3d, EKS)
+	ROWMILL_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/kubernetes --timeout 1800 -rs
 
 $(LOWEST)/.installed: $(DEV_STAMP) pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(LOWEST) \

@@ -78,7 +78,7 @@ def local(orders: Orders, tmp_path: Path) -> Iterator[Campaign]:
     }
     campaign = Campaign(orders, tmp_path, words, {}, partial(rows_of_sqlite, tmp_path / "table.db"))
     yield campaign
-    end(campaign)
+    campaign.end()
 
 
 @pytest.fixture
@@ -108,12 +108,4 @@ def aws(rowmill_devcloud: Devcloud, bucket: Bucket, tmp_path: Path) -> Iterator[
 
     yield make
     for campaign in made:
-        end(campaign)
-
-
-def end(campaign: Campaign) -> None:
-    """End what a test has left running."""
-    for process in campaign.started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        campaign.end()

@@ -29,7 +29,7 @@ HANG_S = 90.0  # no figure: what takes as long is broken
 CLI = [sys.executable, "-m", "rowmill", "-v"]
 OURS = ("ROWMILL_", "_ROWMILL", "MAX_LINES", "AWS_", "PG", "NO_COLOR", "FORCE_COLOR", "TERM", "CI", "COLUMNS", "XDG_")
 ROWS, PER_PARTITION = 20_000, 2_000
-FLAGS = ("create_table",)
+FLAGS = ("create_table", "detach", "continue", "fresh")
 NEAR, FAR = 200, 200  # rows whose key occurs a second time: in the same partition, and in a later one
 
 # Its code is the same in every run; what a test wants of it stands in the environment.
@@ -151,6 +151,7 @@ class Campaign:
         bucket: Where input, workspace and output are, if not in the folder.
         prefix: Of the run's keys in the bucket.
         given: The input, if it is not the orders' own file.
+        job: The job, if it is not the orders' own file.
         cli: What starts the command line.
     """
 
@@ -162,6 +163,7 @@ class Campaign:
     bucket: Bucket | None = None
     prefix: str = ""
     given: str = ""
+    job: str = ""
     cli: list[str] = field(default_factory=lambda: CLI)
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
@@ -169,10 +171,18 @@ class Campaign:
         """Give the command, and go on."""
         given = self.words | words
         options = [part for name, value in given.items() for part in option(name, value)]
-        command = [*self.cli, "run", str(self.orders.job), self.given or str(self.orders.input), *options, "--json"]
+        places = [self.job or str(self.orders.job), self.given or str(self.orders.input)]
+        return self.command("run", *places, *options, "--json", env=env)
+
+    def command(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Give another command, and go on."""
         pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = subprocess.Popen(
-            command, cwd=self.folder, env={**clean(self.folder), **self.env, **(env or {})}, text=True, **pipes
+            [*self.cli, *words],
+            cwd=self.folder,
+            env={**clean(self.folder), **self.env, **(env or {})},
+            text=True,
+            **pipes,
         )
         self.started.append(process)
         return process
@@ -180,6 +190,13 @@ class Campaign:
     def give(self, env: Mapping[str, str] | None = None, **words: str) -> Ended:
         """Give the command, and wait for its end."""
         return ended(self.start(env, **words))
+
+    def end(self) -> None:
+        """End what has been left running."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
 
     def receipts(self) -> int:
         """Return how many partitions have their receipt."""

@@ -1,0 +1,116 @@
+"""Whoever started a run may die, go away or come twice: the cluster goes on, and the same command comes back."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+
+STEPS = ("split", "process", "merge")
+
+
+def held(make, orders, **words: str):
+    """Start a run whose second half waits; return it and its client when pods of process run."""
+    run = make(orders, **words)
+    run.hold(len(orders.told.table) // 2)
+    process = run.start()
+    run.cluster.until(run.running, process)
+    return run, process
+
+
+def done_once(run) -> bool:
+    """Whether the rows have had one KubernetesJob; split and merge are asked again by who comes back."""
+    return len(run.jobs("process")) == 1
+
+
+def test_a_client_that_is_killed_and_started_again_attaches(make, orders) -> None:
+    run, process = held(make, orders, rows_per_partition="500")
+    process.kill()
+    assert run.ended(process).code == -signal.SIGKILL
+    again = run.start()
+    time.sleep(1)
+    again.kill()
+    run.ended(again)
+    run.release()
+    report = run.ends_right(run.start())
+    assert report["attempts"] == 1
+    assert done_once(run)
+
+
+def test_a_client_may_be_killed_at_any_moment(make, few_orders) -> None:
+    run, dice = make(few_orders), random.Random(7)
+    for _ in range(4):
+        process = run.start()
+        time.sleep(dice.uniform(0.4, 1.2))
+        process.kill()
+        run.ended(process)
+    run.ends_right(run.start())
+    assert done_once(run)
+
+
+def test_ctrl_c_leaves_the_run_to_the_cluster_and_the_same_command_comes_back(make, few_orders) -> None:
+    run, process = held(make, few_orders)
+    process.send_signal(signal.SIGINT)
+    left = run.ended(process)
+    assert left.code == 130, left.err
+    assert "the same command" in left.err
+    run.release()
+    run.cluster.until(lambda: run.jobs("process")[0]["status"].get("succeeded"))  # without any client
+    run.ends_right(run.start())
+    assert done_once(run)
+
+
+def test_two_clients_at_once_share_one_run(make, few_orders) -> None:
+    run = make(few_orders)
+    clients = [run.start() for _ in range(2)]
+    for client in clients:
+        run.ends_right(client)
+    assert done_once(run)
+
+
+def test_five_clients_at_once_share_one_run(make, few_orders) -> None:
+    run, first = held(make, few_orders)
+    clients = [first, *(run.start() for _ in range(4))]
+    run.release()
+    for client in clients:
+        run.ends_right(client)
+    assert done_once(run)
+
+
+def test_a_client_with_other_code_is_told_to_wait_and_the_run_is_not_disturbed(make, few_orders) -> None:
+    run, process = held(make, few_orders)
+    before = (run.folder / "job.py").read_text()
+    run.code(f"{before}\n# other code\n")
+    other = run.give()
+    assert other.code == 5, other.err
+    assert "under way in the cluster with other code" in other.err
+    assert "rowmill cancel" in other.err
+    run.release()
+    run.ends_right(process)
+
+
+def test_a_coordinator_in_the_cluster_carries_the_run_out_alone(make, few_orders) -> None:
+    run = make(few_orders)
+    started = run.ended(run.start(detach=""))
+    assert started.code == 0, started.err
+    again = run.ended(run.start(detach=""))
+    name = run.jobs("run")[0]["metadata"]["name"]
+    assert name in started.out
+    assert name in again.out
+    run.cluster.until(lambda: run.jobs("run")[0]["status"].get("succeeded"))
+    assert [len(run.jobs(step)) for step in ("run", *STEPS)] == [1, 1, 1, 1]
+    report = run.give().report
+    assert report["status"] == "repeated"
+    run.agrees(report)
+
+
+def test_a_coordinator_in_the_cluster_that_is_killed_comes_back(cluster, make, few_orders) -> None:
+    run = make(few_orders)
+    run.hold()
+    assert run.ended(run.start(detach="")).code == 0
+    cluster.until(run.running)
+    cluster.kill(run.pods("run", "Running")[0]["metadata"]["name"])
+    run.release()
+    run.cluster.until(lambda: run.jobs("run")[0]["status"].get("succeeded"))
+    run.agrees(run.give().report)
+    assert [len(run.jobs(step)) for step in ("run", "process")] == [1, 1]
