@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from rowmill.runners.pods import InPods
 
 ROUNDS = 5  # of redoing what merge finds broken
-ROWS_PER_S = 20_000.0  # what one pod does, where nobody has measured the job
 FRESH = "fresh"
 FAILED_LOOKED_AT = 200  # pods whose messages are compared
 OBJECT = re.compile(r"^\{$.*?^\}$", re.MULTILINE | re.DOTALL)  # as `--json` writes it
@@ -152,7 +151,7 @@ def process(
     pods = kubejobs.completions(
         partitions=found.unfinished,
         rows=found.rows * found.unfinished // max(1, found.partitions),
-        rows_per_s=ROWS_PER_S,
+        rows_per_s=kubejobs.ROWS_PER_S,
         workers=workers,
     )
 
