@@ -16,7 +16,7 @@ from rowmill import kubejobs
 from rowmill.errors import RowmillError, StateError, Stopped, TransientError
 from rowmill.kubejobs import naming
 from rowmill.model.report import Report
-from rowmill.runners.kubernetes import choosing, telling
+from rowmill.runners.kubernetes import choosing, keeping, telling
 from rowmill.runners.kubernetes.following import Followed, Following, created, followed, jobs_of, pods_of
 from rowmill.tracker import View
 
@@ -205,7 +205,7 @@ def step(
     if job is None:
         job = labelled(made, manifest(choosing.next_attempt(there, least)))
         created(cluster, job)
-    return checked(cluster, followed(following, job["metadata"]["name"]))
+    return checked(made, cluster, followed(following, job["metadata"]["name"]))
 
 
 def refuse_others(made: InPods, cluster: Cluster) -> None:
@@ -236,7 +236,7 @@ def labelled(made: InPods, manifest: Object) -> Object:
     return {**manifest, "metadata": {**manifest["metadata"], "labels": labels}}
 
 
-def checked(cluster: Cluster, end: Followed) -> Object:
+def checked(made: InPods, cluster: Cluster, end: Followed) -> Object:
     """Return a KubernetesJob that ended well.
 
     Raises:
@@ -244,12 +244,18 @@ def checked(cluster: Cluster, end: Followed) -> Object:
     """
     if end.ended.well:
         return end.job
-    raise error_of(cluster, end)
+    raise error_of(made, cluster, end)
 
 
-def error_of(cluster: Cluster, end: Followed) -> RowmillError:
-    """Return what a KubernetesJob failed with."""
-    return telling.error_of(end.ended, pods_of(cluster, end.job, "Failed", FAILED_LOOKED_AT))
+def error_of(made: InPods, cluster: Cluster, end: Followed) -> RowmillError:
+    """Return what a KubernetesJob failed with; what its pods could not keep themselves is kept."""
+    failed = list(pods_of(cluster, end.job, "Failed", FAILED_LOOKED_AT))
+    error = telling.error_of(end.ended, failed)
+    if run_id := end.job["metadata"]["labels"].get(naming.RUN):
+        error.at(run_id=run_id)
+    silent = [pod for pod in failed if telling.message_of(pod) is None]
+    keeping.keep(cluster, made.pods.workspace, end.job, silent, error)
+    return error
 
 
 def view_of(job: Mapping[str, Any], found: Found) -> View:
