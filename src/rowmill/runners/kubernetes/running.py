@@ -7,12 +7,13 @@ report stands in its log. A client that dies costs time only: the same command f
 from __future__ import annotations
 
 import re
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from rowmill import kubejobs
+from rowmill import kubejobs, wire
 from rowmill.errors import RowmillError, StateError, Stopped, TransientError
 from rowmill.kubejobs import naming
 from rowmill.model.report import Report
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from rowmill.runners.kubernetes.choosing import Object
     from rowmill.runners.kubernetes.cluster import Cluster
     from rowmill.runners.pods import InPods
+    from rowmill.storage import Storage
 
 ROUNDS = 5  # of redoing what merge finds broken
 FRESH = "fresh"
+COUNTED_S = 3.0
 FAILED_LOOKED_AT = 200  # pods whose messages are compared
 OBJECT = re.compile(r"^\{$.*?^\}$", re.MULTILINE | re.DOTALL)  # as `--json` writes it
 
@@ -158,7 +161,8 @@ def process(
     def manifest(attempt: int) -> Object:
         return kubejobs.process_job(made.pods, found.run_id, attempt=attempt, completions=pods, workers=workers)
 
-    following = Following(cluster, tell, lambda job: watch(view_of(job, found)))
+    counted = Counted(keeping.reached(made.pods.workspace), found.run_id)
+    following = Following(cluster, tell, lambda job: watch(view_of(job, found, counted.done())))
     step(made, following, {naming.RUN: found.run_id, naming.STEP: "process"}, manifest, found.next_attempt)
 
 
@@ -258,12 +262,32 @@ def error_of(made: InPods, cluster: Cluster, end: Followed) -> RowmillError:
     return error
 
 
-def view_of(job: Mapping[str, Any], found: Found) -> View:
-    """Return how far a process step is: by its finished indexes, each of which has its share of the partitions."""
+class Counted:
+    """Counts receipts every few seconds, where the client sees the workspace."""
+
+    def __init__(self, workspace: Storage | None, run_id: str) -> None:
+        self._workspace, self._folder = workspace, f"{wire.run_dir(run_id)}/{wire.RECEIPTS}"
+        self._next, self._done = 0.0, 0
+
+    def done(self) -> int:
+        """Return how many partitions have one, as far as is known."""
+        if self._workspace is not None and time.monotonic() > self._next:
+            with suppress(RowmillError):  # a view is not worth a run
+                self._done = sum(1 for _ in self._workspace.list(self._folder))
+            self._next = time.monotonic() + COUNTED_S
+        return self._done
+
+
+def view_of(job: Mapping[str, Any], found: Found, receipts: int = 0) -> View:
+    """Return how far a process step is.
+
+    By its finished indexes, each of which has its share of the partitions, or by what the workspace shows, if more.
+    """
     count = job["spec"].get("completions", 1)
     done = choosing.indexes(job.get("status", {}).get("completedIndexes", ""))
     before = found.partitions - found.unfinished
     partitions = before + sum(len(range(index, found.unfinished, count)) for index in done)
+    partitions = min(max(partitions, receipts), found.partitions)
     rows = found.rows * partitions // max(1, found.partitions)
     failures = job.get("status", {}).get("failed", 0)
     return View("process", found.rows, rows, found.partitions, partitions, failures=failures)
