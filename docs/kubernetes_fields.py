@@ -28,6 +28,7 @@ SAMPLES: dict[str, Any] = {
     "tracker": "redis://tracker:6379",
     "tracker_password_file": "/run/secrets/tracker",
     "tracker_auth": "iam",
+    "event_id": "event-7",
     "image": "rowmill:2",
     "namespace": "mills",
     "service_account": "mill",

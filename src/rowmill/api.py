@@ -14,6 +14,7 @@ from rowmill.runners.alone import split as split
 from rowmill.runners.clustered import control as control
 from rowmill.runners.clustered import detach as detach
 from rowmill.runners.clustered import in_cluster
+from rowmill.runners.clustered import pods as pods
 from rowmill.runners.clustered import render as render
 from rowmill.runners.coordinator import How
 from rowmill.runners.opening import open_run, workspace_at

@@ -118,6 +118,7 @@ SETTINGS: dict[str, Setting] = {
     "tracker": Setting(_tracker, "", "redis:// or rediss:// address that shows progress to others; none by default"),
     "tracker_password_file": Setting(str, None, "file that holds the tracker's password"),
     "tracker_auth": Setting(_auth, "password", "password, or iam for ElastiCache"),
+    "event_id": Setting(str, "", "id of the event that asked for the run: the tracker tells by it which run that is"),
     "image": Setting(str, None, "image that pods run: ours, or one built on it"),
     "namespace": Setting(_named, None, "namespace of pods; by default the kubeconfig's"),
     "kube_context": Setting(str, None, "context of the kubeconfig; by default the current one"),

@@ -177,8 +177,9 @@ def test_a_server_that_hangs_stops_nobody_and_is_told_when_it_goes_on(server, tr
     pace._server.close()
 
 
-def test_an_event_s_run_is_told_beside_it(server):
-    tracker = open_tracker(server.url, "run-1", event_id="event-7")
+def test_an_event_s_run_is_told_beside_it(server, monkeypatch):
+    monkeypatch.setenv("ROWMILL_EVENT_ID", "event-7")
+    tracker = open_tracker(server.url, "run-1")
     begun(tracker)
     tracker.close()
     with server.ask() as asked:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
+
 from rowmill.cli import declaring as declared
 from rowmill.cli import planning
 
 
 @declared.command(
     "rowmill plan orders.py sales.csv --rows-per-partition 30000",
-    "Show the partitions of an input, and for a DynamoDB table the write units, the time and the price. "
+    "Show the partitions of an input; for a DynamoDB table the write units, time and price; for a cluster the pods. "
     "Nothing is written.",
 )
 @declared.job
@@ -19,6 +21,9 @@ from rowmill.cli import planning
 @declared.workers
 @declared.rows_per_partition
 @declared.write_rate
+@click.option(
+    "--on", type=click.Choice(["inline", "processes", "kubernetes"]), help="kubernetes: tell the pods as well."
+)
 @declared.as_json
 def plan(
     job: str,

@@ -9,6 +9,7 @@ from rowmill.cli import layout, telling
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rowmill.kubejobs import Shared
     from rowmill.model.capacity import Writing
 
 
@@ -19,10 +20,11 @@ def show(job: str, given: str, chosen: Mapping[str, Any], *, as_json: bool) -> N
     with telling.users_code():
         manifest = api.plan(job, given, workers=chosen["workers"], rows_per_partition=chosen["rows_per_partition"])
         writing = api.writing(job, manifest, **{name: chosen[name] for name in ("table", "workers", "write_rate")})
+        pods = api.pods(manifest, **{name: chosen[name] for name in ("on", "workers")})
     parts = manifest.partitions
     if as_json:
         facts = {"input": manifest.input, "columns": manifest.columns, "rows": manifest.rows, "partitions": parts}
-        telling.answer_json({"schema": "rowmill.plan/1", **facts, "writing": writing})
+        telling.answer_json({"schema": "rowmill.plan/1", **facts, "writing": writing, "pods": pods})
         return
     head = ("partition", "rows", "first row", "first line", "bytes")
     numbers = ((part.index, part.rows, part.first_ordinal + 1, part.first_line, part.bytes) for part in parts)
@@ -30,7 +32,21 @@ def show(job: str, given: str, chosen: Mapping[str, Any], *, as_json: bool) -> N
     telling.answer(
         f"{manifest.rows:,} rows ({size}) in {layout.some(len(parts), 'partition')}; nothing was written\n"
         + ("" if writing is None else writing_text(writing) + "\n")
+        + ("" if pods is None else pods_text(pods) + "\n")
         + layout.columns(head, ([f"{number:,}" for number in row] for row in numbers))
+    )
+
+
+def pods_text(pods: Shared) -> str:
+    """Return how pods would share the partitions, in words."""
+    return layout.fields(
+        [
+            ("pods", f"{pods.pods:,}, {pods.at_once:,} at once"),
+            (
+                "start-up",
+                f"{pods.start_percent:g} % of the work, at {pods.start_s:g} s a pod and {pods.rows_per_s:,.0f} rows/s",
+            ),
+        ]
     )
 
 

@@ -16,14 +16,16 @@ from rowmill.kubejobs.jobs import (
 )
 from rowmill.kubejobs.naming import code_name, job_name, request_digest
 from rowmill.kubejobs.places import code_reference, workspace_in_pods
-from rowmill.kubejobs.sharing import completions
+from rowmill.kubejobs.sharing import ROWS_PER_S, Shared, completions, shared
 from rowmill.kubejobs.template import with_template
 
 __all__ = [
+    "ROWS_PER_S",
     "Claim",
     "Pods",
     "Request",
     "SecretKey",
+    "Shared",
     "canary_job",
     "code_config_map",
     "code_name",
@@ -36,6 +38,7 @@ __all__ = [
     "pod_failure_policy",
     "process_job",
     "request_digest",
+    "shared",
     "split_job",
     "with_template",
     "workspace_in_pods",

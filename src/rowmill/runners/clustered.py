@@ -10,6 +10,8 @@ from rowmill.runners.starting import Asked
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rowmill.kubejobs import Shared
+    from rowmill.model.manifest import Manifest
     from rowmill.runners.kubernetes.cluster import Cluster
     from rowmill.runners.pods import InPods
 
@@ -83,6 +85,22 @@ def control(
     return {"cancel": controlling.cancel, "pause": controlling.pause, "resume": controlling.resume}[what](
         cluster, run_id
     )
+
+
+def pods(manifest: Manifest, *, on: str | None = None, workers: int | None = None) -> Shared | None:
+    """Return how pods would share a planned run; None where it does not run in a cluster.
+
+    Args:
+        manifest: What `plan` returned.
+        on: As for `run`.
+        workers: As for `run`.
+    """
+    chosen = settings.resolve({"on": on, "workers": workers})
+    if chosen["on"].value != "kubernetes":
+        return None
+    from rowmill.kubejobs import shared
+
+    return shared(partitions=len(manifest.partitions), rows=manifest.rows, workers=chosen["workers"].value)
 
 
 def render(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TEMPLATE_FILE = "pod-template.json"
 # Of a step: given on its command line where the user gave them so, else by variable.
 OPTIONS = ("table", "rows_per_partition", "rejects", "write_rate", "tracker")
-HANDED_ON = (*OPTIONS, "tracker_password_file", "tracker_auth", "s3_bucket_owner", "s3_kms_key")
+HANDED_ON = (*OPTIONS, "tracker_password_file", "tracker_auth", "event_id", "s3_bucket_owner", "s3_kms_key")
 # Of whoever starts pods.
 COORDINATOR = (
     "image", "namespace", "service_account", "claim", "cpu", "memory", "fan_out", "pod_deadline", "queue",

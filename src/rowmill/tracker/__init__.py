@@ -98,13 +98,12 @@ def open_pace(url: str, run_id: str, rate: int | None, workers: int) -> Pace:
     return LocalPace(rate / workers)
 
 
-def open_tracker(url: str, run_id: str, *, event_id: str = "") -> Tracker:
+def open_tracker(url: str, run_id: str) -> Tracker:
     """Return the tracker of a run: in this process, and shown to others by the server at the URL if there is one.
 
     Args:
         url: Of the server, or empty.
         run_id: Of the run.
-        event_id: Of the event that asked for it, if one did; the server tells by it which run that is.
 
     Raises:
         ConfigurationError: The URL, or a setting that goes with it, is wrong. A server that is away is no error.
@@ -116,7 +115,7 @@ def open_tracker(url: str, run_id: str, *, event_id: str = "") -> Tracker:
         return here
     from rowmill.tracker.valkey import Valkey  # noqa: PLC0415 - an extra
 
-    return Valkey(url, run_id, here, event_id=event_id)
+    return Valkey(url, run_id, here)
 
 
 def open_shared(url: str, run_id: str, locations: Mapping[int, str]) -> Tracker:

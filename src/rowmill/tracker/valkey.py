@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from rowmill import settings
 from rowmill.errors import TransientError
 from rowmill.tracker import Tracker, View
 from rowmill.tracker.connecting import connect
@@ -72,15 +73,14 @@ class Told(NamedTuple):
     run_id: str
     view: View
     under_way: Mapping[int, int] = {}
-    event_id: str = ""
 
 
 class Valkey:
     """Shows by a server what another tracker counts in this process."""
 
-    def __init__(self, url: str, run_id: str, here: Tracker, *, event_id: str = "") -> None:
+    def __init__(self, url: str, run_id: str, here: Tracker) -> None:
         self._here = here
-        self._run_id, self._event_id = run_id, event_id
+        self._run_id = run_id
         self._server = connect(url)
         self._lock = threading.Lock()
         self._todo: dict[int, str] = {}
@@ -144,7 +144,7 @@ class Valkey:
             removed, self._removed = self._removed, []
             whole, self._whole, todo = self._whole, False, list(self._todo.values())
             under_way = dict(self._under_way)
-        told = Told(self._run_id, self._here.view(), under_way, self._event_id)
+        told = Told(self._run_id, self._here.view(), under_way)
         try:
             if whole or not self._server.exists(view_key(self._run_id)):
                 write_whole(self._server, told, todo)
@@ -188,8 +188,8 @@ def _write_told(line: Any, told: Told) -> None:
             line.hset(key, mapping=fields)
         line.expire(key, LIFE_S)
     line.expire(todo_key(told.run_id), LIFE_S)
-    if told.event_id:
-        line.set(event_key(told.event_id), told.run_id, ex=LIFE_S)
+    if event_id := settings.resolve({})["event_id"].value:
+        line.set(event_key(event_id), told.run_id, ex=LIFE_S)
 
 
 def read_view(url: str, run_id: str) -> View | None:

@@ -44,7 +44,7 @@ def each_partition(
         for index, end in ended.items():
             if not end.well:
                 _take_back(cluster, jobs)
-                raise running.error_of(cluster, Followed(jobs[index], end))
+                raise running.error_of(made, cluster, Followed(jobs[index], end))
         watch(_view(found, len(ended)))
         if len(ended) == found.partitions:
             return

@@ -7,16 +7,17 @@ report stands in its log. A client that dies costs time only: the same command f
 from __future__ import annotations
 
 import re
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from rowmill import kubejobs
+from rowmill import kubejobs, wire
 from rowmill.errors import RowmillError, StateError, Stopped, TransientError
 from rowmill.kubejobs import naming
 from rowmill.model.report import Report
-from rowmill.runners.kubernetes import choosing, telling
+from rowmill.runners.kubernetes import choosing, keeping, telling
 from rowmill.runners.kubernetes.following import Followed, Following, created, followed, jobs_of, pods_of
 from rowmill.tracker import View
 
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     from rowmill.runners.kubernetes.choosing import Object
     from rowmill.runners.kubernetes.cluster import Cluster
     from rowmill.runners.pods import InPods
+    from rowmill.storage import Storage
 
 ROUNDS = 5  # of redoing what merge finds broken
-ROWS_PER_S = 20_000.0  # what one pod does, where nobody has measured the job
 FRESH = "fresh"
+COUNTED_S = 3.0
 FAILED_LOOKED_AT = 200  # pods whose messages are compared
 OBJECT = re.compile(r"^\{$.*?^\}$", re.MULTILINE | re.DOTALL)  # as `--json` writes it
 
@@ -152,14 +154,15 @@ def process(
     pods = kubejobs.completions(
         partitions=found.unfinished,
         rows=found.rows * found.unfinished // max(1, found.partitions),
-        rows_per_s=ROWS_PER_S,
+        rows_per_s=kubejobs.ROWS_PER_S,
         workers=workers,
     )
 
     def manifest(attempt: int) -> Object:
         return kubejobs.process_job(made.pods, found.run_id, attempt=attempt, completions=pods, workers=workers)
 
-    following = Following(cluster, tell, lambda job: watch(view_of(job, found)))
+    counted = Counted(keeping.reached(made.pods.workspace), found.run_id)
+    following = Following(cluster, tell, lambda job: watch(view_of(job, found, counted.done())))
     step(made, following, {naming.RUN: found.run_id, naming.STEP: "process"}, manifest, found.next_attempt)
 
 
@@ -206,7 +209,7 @@ def step(
     if job is None:
         job = labelled(made, manifest(choosing.next_attempt(there, least)))
         created(cluster, job)
-    return checked(cluster, followed(following, job["metadata"]["name"]))
+    return checked(made, cluster, followed(following, job["metadata"]["name"]))
 
 
 def refuse_others(made: InPods, cluster: Cluster) -> None:
@@ -237,7 +240,7 @@ def labelled(made: InPods, manifest: Object) -> Object:
     return {**manifest, "metadata": {**manifest["metadata"], "labels": labels}}
 
 
-def checked(cluster: Cluster, end: Followed) -> Object:
+def checked(made: InPods, cluster: Cluster, end: Followed) -> Object:
     """Return a KubernetesJob that ended well.
 
     Raises:
@@ -245,20 +248,46 @@ def checked(cluster: Cluster, end: Followed) -> Object:
     """
     if end.ended.well:
         return end.job
-    raise error_of(cluster, end)
+    raise error_of(made, cluster, end)
 
 
-def error_of(cluster: Cluster, end: Followed) -> RowmillError:
-    """Return what a KubernetesJob failed with."""
-    return telling.error_of(end.ended, pods_of(cluster, end.job, "Failed", FAILED_LOOKED_AT))
+def error_of(made: InPods, cluster: Cluster, end: Followed) -> RowmillError:
+    """Return what a KubernetesJob failed with; what its pods could not keep themselves is kept."""
+    failed = list(pods_of(cluster, end.job, "Failed", FAILED_LOOKED_AT))
+    error = telling.error_of(end.ended, failed)
+    if run_id := end.job["metadata"]["labels"].get(naming.RUN):
+        error.at(run_id=run_id)
+    silent = [pod for pod in failed if telling.message_of(pod) is None]
+    keeping.keep(cluster, made.pods.workspace, end.job, silent, error)
+    return error
 
 
-def view_of(job: Mapping[str, Any], found: Found) -> View:
-    """Return how far a process step is: by its finished indexes, each of which has its share of the partitions."""
+class Counted:
+    """Counts receipts every few seconds, where the client sees the workspace."""
+
+    def __init__(self, workspace: Storage | None, run_id: str) -> None:
+        self._workspace, self._folder = workspace, f"{wire.run_dir(run_id)}/{wire.RECEIPTS}"
+        self._next, self._done = 0.0, 0
+
+    def done(self) -> int:
+        """Return how many partitions have one, as far as is known."""
+        if self._workspace is not None and time.monotonic() > self._next:
+            with suppress(RowmillError):  # a view is not worth a run
+                self._done = sum(1 for _ in self._workspace.list(self._folder))
+            self._next = time.monotonic() + COUNTED_S
+        return self._done
+
+
+def view_of(job: Mapping[str, Any], found: Found, receipts: int = 0) -> View:
+    """Return how far a process step is.
+
+    By its finished indexes, each of which has its share of the partitions, or by what the workspace shows, if more.
+    """
     count = job["spec"].get("completions", 1)
     done = choosing.indexes(job.get("status", {}).get("completedIndexes", ""))
     before = found.partitions - found.unfinished
     partitions = before + sum(len(range(index, found.unfinished, count)) for index in done)
+    partitions = min(max(partitions, receipts), found.partitions)
     rows = found.rows * partitions // max(1, found.partitions)
     failures = job.get("status", {}).get("failed", 0)
     return View("process", found.rows, rows, found.partitions, partitions, failures=failures)

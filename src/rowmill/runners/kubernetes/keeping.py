@@ -1,0 +1,100 @@
+"""What is kept of pods that were ended from outside, and could keep nothing themselves: their log, by partition."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rowmill import wire
+from rowmill.errors import RowmillError
+from rowmill.kubejobs import naming
+from rowmill.model import codec
+from rowmill.model.attempt import Attempt, share_of
+from rowmill.model.failure import LOG_BYTES, Failure
+from rowmill.model.manifest import Manifest
+from rowmill.runners.coordinator import now
+from rowmill.runners.kubernetes import choosing
+from rowmill.storage import open_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from rowmill.runners.kubernetes.cluster import Cluster
+    from rowmill.storage import Storage
+
+INDEX = "batch.kubernetes.io/job-completion-index"
+LOG_LINES = 1_000
+
+
+def keep(
+    cluster: Cluster, workspace: str, job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]], error: RowmillError
+) -> None:
+    """Keep the logs of a process step's pods that told nothing, where the workspace is within reach.
+
+    A client that does not see it leaves them in the cluster, for as long as that keeps the pods.
+    """
+    run_id = job["metadata"]["labels"].get(naming.RUN, "")
+    place = reached(workspace)
+    if place is None or not run_id or job["metadata"]["labels"].get(naming.STEP) != "process":
+        return
+    with suppress(RowmillError):  # the error itself is what has to be told
+        for pod in pods:
+            log = cluster.log(pod["metadata"]["name"], tail_lines=LOG_LINES)
+            if log is not None:
+                _keep(place, run_id, job, pod, error, log)
+
+
+def reached(workspace: str) -> Storage | None:
+    """Return the workspace as pods see it, if this process sees it too."""
+    if "://" not in workspace and not Path(workspace, wire.RUNS).is_dir():
+        return None
+    with suppress(RowmillError):
+        return open_storage(workspace)
+    return None
+
+
+def _keep(
+    place: Storage, run_id: str, job: Mapping[str, Any], pod: Mapping[str, Any], error: RowmillError, log: str
+) -> None:
+    attempt = choosing.attempt_of(job)
+    folder = wire.run_dir(run_id)
+    manifest = _loaded(place, f"{folder}/{wire.MANIFEST}", Manifest)
+    index = partition_of(place, run_id, job, pod)
+    if manifest is None or index is None:
+        return
+    part, name = manifest.partitions[index], pod["metadata"]["name"]
+    unique = f"{attempt}-{name.rpartition('-')[2]}"
+    failure = Failure(
+        run_id=run_id,
+        partition=index,
+        attempt=unique,
+        host=name,
+        end=now(),
+        first_ordinal=part.first_ordinal,
+        rows=part.rows,
+        first_line=part.first_line,
+        error=error.as_dict(),
+        log=log[-LOG_BYTES:],
+    )
+    place.create(wire.failure_name(run_id, index, unique), codec.encode(failure))
+
+
+def partition_of(place: Storage, run_id: str, job: Mapping[str, Any], pod: Mapping[str, Any]) -> int | None:
+    """Return the partition that a pod was at: the first of its share without a receipt."""
+    own = job["metadata"]["labels"].get(naming.PARTITION)
+    if own is not None:
+        return int(own)
+    name = f"{wire.run_dir(run_id)}/{wire.ATTEMPTS}/{choosing.attempt_of(job):05d}.json"
+    attempt = _loaded(place, name, Attempt)
+    place_in_job = pod["metadata"].get("labels", {}).get(INDEX)
+    if attempt is None or attempt.unfinished is None or place_in_job is None:
+        return None
+    there = set(place.list(f"{wire.run_dir(run_id)}/{wire.RECEIPTS}"))
+    mine = share_of(attempt.unfinished, int(place_in_job), job["spec"]["completions"])
+    return next((index for index in mine if wire.receipt_name(run_id, index) not in there), None)
+
+
+def _loaded(place: Storage, name: str, kind: type[Any]) -> Any:
+    data = place.get(name)
+    return None if data is None else codec.decode(data, kind, name=name)
