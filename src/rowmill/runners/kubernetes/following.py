@@ -129,7 +129,7 @@ def _give_up(following: Following, name: str, found: list[Trouble], waited_s: fl
     first = lasting[0]
     raise ConfigurationError(
         f"pods cannot begin: {first.about} {first.reason}: {first.words}",
-        hint=f"{troubles.HINTS.get(first.reason, 'correct it')}; then give the same command again",
+        hint=f"{first.hint}; then give the same command again",
     )
 
 

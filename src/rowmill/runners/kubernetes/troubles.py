@@ -27,6 +27,7 @@ HINTS = {
     "Evicted": "the node ran short: give --memory what the function needs",
 }
 PASSING = {"ContainerCreating", "PodInitializing", "ContainersNotReady", "Pending"}
+CLAIM = "persistentvolumeclaim"
 WORDS_MOST = 600
 
 
@@ -49,7 +50,14 @@ class Trouble(NamedTuple):
     def text(self) -> str:
         """What is told, with what to do."""
         words = f": {self.words[:WORDS_MOST]}" if self.words else ""
-        return f"{self.about} {self.reason}{words}; next: {HINTS.get(self.reason, 'see kubectl describe')}"
+        return f"{self.about} {self.reason}{words}; next: {self.hint}"
+
+    @property
+    def hint(self) -> str:
+        """What to do."""
+        if CLAIM in self.words:  # a pod without its claim is unschedulable, whatever it requests
+            return HINTS["FailedMount"]
+        return HINTS.get(self.reason, "see kubectl describe")
 
 
 def of_pod(pod: Mapping[str, Any]) -> Iterator[Trouble]:
