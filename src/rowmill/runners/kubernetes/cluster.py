@@ -26,6 +26,7 @@ except ImportError:
 
 OLDEST = (1, 33)  # the first whose Jobs have all that the runner relies on
 TRIES, PAUSE_MOST_S, TIMEOUT_S = 12, 5.0, 30.0  # together a minute or so
+FIRST_TRIES = 5  # of the first question of all: nobody is there, more often than busy
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 400, 401, 403, 404, 409, 410
 TOO_MANY, SERVER_ERROR = 429, 500
 PAGE = 500
@@ -107,7 +108,7 @@ class Cluster(NamedTuple):
         Raises:
             ConfigurationError: It is not.
         """
-        told = self._ask("GET", "version")
+        told = self._ask("GET", "version", tries=FIRST_TRIES)
         found = tuple(int("".join(char for char in told[part] if char.isdigit()) or 0) for part in ("major", "minor"))
         if found < OLDEST:
             raise ConfigurationError(
@@ -118,11 +119,20 @@ class Cluster(NamedTuple):
     def _path(self, kind: str) -> str:
         return f"{GROUPS[kind]}/namespaces/{self.namespace}/{kind.lower()}s"
 
-    def _ask(self, method: str, path: str, *, none_for: tuple[int, ...] = (), text: bool = False, **words: Any) -> Any:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        none_for: tuple[int, ...] = (),
+        text: bool = False,
+        tries: int = TRIES,
+        **words: Any,
+    ) -> Any:
         answer: Any = None
-        for tries in range(TRIES):
-            if tries:
-                time.sleep(policy.pause_s(tries - 1, DICE, base_s=0.2, cap_s=PAUSE_MOST_S))
+        for number in range(tries):
+            if number:
+                time.sleep(policy.pause_s(number - 1, DICE, base_s=0.2, cap_s=PAUSE_MOST_S))
             try:
                 answer = self.http.request(method, path, **words)
             except httpx2.TransportError as error:
