@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import random
 import secrets
 import subprocess
 import time
@@ -250,6 +251,32 @@ class PodRun:
             for pod in self.pods("process", "Running")
             if pod["metadata"]["name"] not in but and "deletionTimestamp" not in pod["metadata"]
         )
+
+    def disrupt(self, process: subprocess.Popen[str], count: int, what: Callable[[str], None], seed: int) -> None:
+        """Do something to pods of process that work or wait, at random moments; then let them all go on."""
+        dice, hit = random.Random(seed), set[str]()
+        for _ in range(count):
+            self.cluster.until(lambda: self.running(hit), process)
+            time.sleep(dice.uniform(0, 0.4))
+            name = dice.choice(self.running(hit))
+            what(name)
+            hit.add(name)
+        self.release()
+
+    def run_id(self) -> str:
+        """Return the run's id, when it is known."""
+        labels = [job["metadata"]["labels"] for job in self.jobs()]
+        return next((it[RUN] for it in labels if RUN in it), "")
+
+    def control(self, verb: str, *words: str) -> Ended:
+        """Give a command for a run under way."""
+        return self.rowmill(verb, self.run_id(), "--namespace", self.cluster.namespace, *words)
+
+    def everything_told(self) -> str:
+        """Return all that the cluster keeps of a run: manifests, statuses, events, logs."""
+        kept = [self.cluster.objects(plural) for plural in ("jobs", "pods", "configmaps", "events")]
+        logs = [self.cluster.kubectl("logs", pod["metadata"]["name"]) for pod in self.pods()]
+        return json.dumps([kept, logs])
 
     def done(self) -> int:
         """Return how many pods of process have ended well."""

@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 
 from rowmill.devcloud.kubernetes import Fault
 
 from .kit import job_with
-
-
-def disrupted(run, process, count: int, what, seed: int) -> None:
-    """Do something to pods of process that work or wait, at random moments; then let them all go on."""
-    dice, hit = random.Random(seed), set()
-    for _ in range(count):
-        run.cluster.until(lambda: run.running(hit), process)
-        time.sleep(dice.uniform(0, 0.4))
-        name = dice.choice(run.running(hit))
-        what(name)
-        hit.add(name)
-    run.release()
 
 
 def failures(run) -> int:
@@ -32,7 +19,7 @@ def test_pods_that_are_killed_at_random_change_nothing(cluster, make, orders) ->
     run = make(orders, rows_per_partition="500", workers="4")
     run.hold(10_000)
     process = run.start()
-    disrupted(run, process, 3, cluster.kill, seed=1)
+    run.disrupt(process, 3, cluster.kill, seed=1)
     report = run.ends_right(process)
     assert (report["partitions"], len(run.jobs("process"))) == (40, 1)
 
@@ -41,7 +28,7 @@ def test_evictions_spend_no_retries(cluster, make, orders) -> None:
     run = make(orders, rows_per_partition="500")
     run.hold(10_000)
     process = run.start()
-    disrupted(run, process, 8, cluster.evict, seed=2)  # an index has but 3 retries
+    run.disrupt(process, 8, cluster.evict, seed=2)  # an index has but 3 retries
     run.ends_right(process)
     job = run.jobs("process")[0]
     assert (len(run.jobs("process")), job["spec"]["backoffLimitPerIndex"]) == (1, 3)
@@ -51,7 +38,7 @@ def test_a_lost_node_spends_no_retries(cluster, controllers, make, few_orders) -
     run = make(few_orders, rows_per_partition="250")
     run.hold(500)
     process = run.start()
-    disrupted(run, process, 8, lambda name: controllers.lose_node(cluster.namespace, name), seed=3)
+    run.disrupt(process, 8, lambda name: controllers.lose_node(cluster.namespace, name), seed=3)
     run.ends_right(process)
     assert failures(run) == 0
 

@@ -33,14 +33,6 @@ def receipts(run) -> dict[str, bytes]:
     return run.files("work/runs/*/receipts/[0-9]*.json")
 
 
-def everything_told(run) -> str:
-    """Return all that the cluster keeps of a run: manifests, statuses, events, logs."""
-    cluster = run.cluster
-    kept = [cluster.objects(plural) for plural in ("jobs", "pods", "configmaps", "events")]
-    logs = [cluster.kubectl("logs", pod["metadata"]["name"]) for pod in run.pods()]
-    return json.dumps([kept, logs])
-
-
 @FAN_OUT
 def test_an_exception_ends_the_run_with_its_line_and_the_corrected_code_goes_on(make, few_orders, fan_out: str) -> None:
     run = make(few_orders, rows_per_partition="250", fan_out=fan_out)
@@ -75,7 +67,7 @@ def check_what_is_kept(run, failed, pod, order: str) -> None:
     assert path.split("/")[2] == failure["run_id"] == error["run_id"]
     assert (failure["partition"], failure["first_ordinal"], failure["rows"]) == (2, 500, 250)
     assert failure["error"]["line_no"] == LINE
-    for text in (failed.out, failed.err, told, kept.decode(), everything_told(run)):
+    for text in (failed.out, failed.err, told, kept.decode(), run.everything_told()):
         assert order not in text
 
 
@@ -86,7 +78,7 @@ def test_a_refused_row_ends_the_run_with_3_and_its_line(make, few_orders) -> Non
     assert failed.code == 3, failed.err
     assert f"line {LINE:,}" in failed.err
     assert len(run.pods("process")) <= 2
-    for text in (failed.out, failed.err, everything_told(run)):
+    for text in (failed.out, failed.err, run.everything_told()):
         assert order_of(few_orders, POISON) not in text
 
 

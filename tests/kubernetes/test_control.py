@@ -1,0 +1,93 @@
+"""A run under way is stopped, let wait, changed in its pods, or left to a queue; nothing is lost."""
+
+from __future__ import annotations
+
+from .kit import STEP
+
+QUEUE = "kueue.x-k8s.io/queue-name"
+
+
+def held(make, orders, **words: str):
+    """Start a run whose second half waits; return it and its client when pods of process run."""
+    run = make(orders, rows_per_partition="100", **words)
+    run.hold(500)
+    process = run.start()
+    run.cluster.until(run.running, process)
+    return run, process
+
+
+def test_a_run_that_is_paused_and_resumed_loses_nothing(cluster, make, few_orders) -> None:
+    run, process = held(make, few_orders)
+    cluster.until(lambda: len(receipts(run)) >= 2, process)
+    paused = run.control("pause")
+    assert paused.code == 0, paused.err
+    cluster.until(lambda: not run.running(), process)
+    (job,) = run.jobs("process")
+    before = receipts(run)
+    assert job["spec"]["suspend"] is True
+    assert job["status"].get("failed", 0) == 0
+    run.release()
+    assert run.control("resume").code == 0
+    run.ends_right(process)
+    assert before.items() <= receipts(run).items()
+    assert len(run.jobs("process")) == 1
+
+
+def receipts(run) -> dict[str, bytes]:
+    return run.files("work/runs/*/receipts/[0-9]*.json")
+
+
+def test_a_run_that_is_cancelled_ends_its_pods_and_the_same_command_goes_on(cluster, make, few_orders) -> None:
+    run, process = held(make, few_orders)
+    cluster.until(lambda: len(receipts(run)) >= 2, process)
+    cancelled = run.control("cancel")
+    assert cancelled.code == 0, cancelled.err
+    ended = run.ended(process)
+    assert ended.code == 5, ended.err
+    assert "was deleted" in ended.err
+    cluster.until(lambda: not run.pods("process"))
+    before = receipts(run)
+    again = run.rowmill("cancel", "absent", "--namespace", cluster.namespace)
+    assert again.code == 5, again.err
+    run.release()
+    run.ends_right(run.start())
+    assert before.items() <= receipts(run).items()
+
+
+def test_a_run_has_as_many_pods_as_it_is_scaled_to(cluster, make, few_orders) -> None:
+    run, process = held(make, few_orders, workers="3")
+    cluster.until(lambda: len(run.running()) == 3, process)
+    assert run.control("scale", "--workers", "1").code == 0
+    cluster.until(lambda: len(run.running()) == 1, process)
+    run.release()
+    run.ends_right(process)
+    assert run.jobs("process")[0]["status"].get("failed", 0) == 0
+
+
+def test_a_queue_lets_kubernetes_jobs_start_and_is_not_gone_round(cluster, make, few_orders) -> None:
+    run = make(few_orders, queue="orders")
+    process = run.start()
+    for step in ("split", "process", "merge"):
+        (job,) = cluster.until(lambda step=step: run.jobs(step), process)
+        assert job["metadata"]["labels"][QUEUE] == "orders"
+        assert job["spec"]["suspend"] is True
+        assert not cluster.objects("pods", f"job-name={job['metadata']['name']}")
+        if step == "process":
+            refused = run.control("resume")
+            assert refused.code == 5, refused.err
+            assert "Kueue" in refused.err
+        change = '{"spec": {"suspend": false}}'  # as Kueue does
+        cluster.kubectl("patch", "job", job["metadata"]["name"], "--type=merge", "-p", change)
+    run.ends_right(process)
+
+
+def test_what_render_wrote_and_kubectl_applied_runs_to_the_end(cluster, make, few_orders) -> None:
+    run = make(few_orders)
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in run.words.items() if name != "on"]
+    rendered = run.rowmill("render", "job.py", run.campaign.given, *words)
+    assert rendered.code == 0, rendered.err
+    cluster.kubectl("apply", "-f", "-", given=rendered.out)
+    (job,) = run.jobs("run")
+    cluster.until(lambda: run.jobs("run")[0]["status"].get("succeeded"))
+    assert job["metadata"]["labels"][STEP] == "run"
+    run.agrees(run.give().report)
