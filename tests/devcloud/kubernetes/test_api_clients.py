@@ -101,17 +101,19 @@ def test_lightkube_applies_and_another_manager_conflicts(client):
 
 def test_lightkube_watches(client):
     client.create(Job.from_dict(job("a")))
-    seen, enough = [], threading.Event()
+    seen, begun, enough = [], threading.Event(), threading.Event()
 
     def watch():
         for event, found in client.watch(Job, resource_version="0"):
             seen.append((event, found.metadata.name))
+            begun.set()
             if len(seen) == 3:
                 enough.set()
                 return
 
     watcher = threading.Thread(target=watch)
     watcher.start()
+    assert begun.wait(HANGS_S)  # else b might be gone before anybody looks
     client.create(Job.from_dict(job("b")))
     client.delete(Job, "b", cascade=CascadeType.BACKGROUND)
     assert enough.wait(HANGS_S)
