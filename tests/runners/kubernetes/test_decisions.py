@@ -10,9 +10,9 @@ import pytest
 from rowmill.errors import BY_NAME, ConfigurationError, ProcessingError, RowmillError, TransientError
 from rowmill.kubejobs.naming import ATTEMPT
 from rowmill.model.termination import error_message, step_message
-from rowmill.runners.kubernetes import choosing, running, telling, troubles
+from rowmill.runners.kubernetes import choosing, progress, running, telling, troubles
 from rowmill.runners.kubernetes.choosing import Ended
-from rowmill.runners.kubernetes.running import Found
+from rowmill.runners.kubernetes.progress import Found
 
 RECORDED = json.loads(Path(__file__).with_name("troubles.json").read_text())
 QUIET = {"pod-deleted-by-user", "evicted", "forbidden-unauthenticated"}  # nothing that a user could mend
@@ -156,7 +156,7 @@ def test_progress_counts_the_partitions_of_finished_indexes():
     found = Found("run", rows=1_000, partitions=10, unfinished=8, next_attempt=2)
     under_way = job(1, completions=3)
     under_way["status"] |= {"completedIndexes": "0,2", "failed": 1}
-    view = running.view_of(under_way, found)
+    view = progress.view_of(under_way, found)
     assert (view.partitions_done, view.rows_done, view.failures) == (2 + 3 + 2, 700, 1)
 
 

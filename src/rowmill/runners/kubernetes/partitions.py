@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rowmill.runners.kubernetes.choosing import Object
     from rowmill.runners.kubernetes.cluster import Cluster
-    from rowmill.runners.kubernetes.running import Found
+    from rowmill.runners.kubernetes.progress import Found
     from rowmill.runners.pods import InPods
 
 LOOK_S = 0.5

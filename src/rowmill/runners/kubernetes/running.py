@@ -7,18 +7,18 @@ report stands in its log. A client that dies costs time only: the same command f
 from __future__ import annotations
 
 import re
-import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from rowmill import kubejobs, wire
+from rowmill import kubejobs
 from rowmill.errors import RowmillError, StateError, Stopped, TransientError
 from rowmill.kubejobs import naming
 from rowmill.model.report import Report
 from rowmill.runners.kubernetes import choosing, keeping, telling
 from rowmill.runners.kubernetes.following import Followed, Following, created, followed, jobs_of, pods_of
+from rowmill.runners.kubernetes.progress import Counted, Found, view_of
 from rowmill.tracker import View
 
 if TYPE_CHECKING:
@@ -27,30 +27,11 @@ if TYPE_CHECKING:
     from rowmill.runners.kubernetes.choosing import Object
     from rowmill.runners.kubernetes.cluster import Cluster
     from rowmill.runners.pods import InPods
-    from rowmill.storage import Storage
 
 ROUNDS = 5  # of redoing what merge finds broken
 FRESH = "fresh"
-COUNTED_S = 3.0
 FAILED_LOOKED_AT = 200  # pods whose messages are compared
 OBJECT = re.compile(r"^\{$.*?^\}$", re.MULTILINE | re.DOTALL)  # as `--json` writes it
-
-
-class Found(NamedTuple):
-    """What split found.
-
-    Attributes:
-        run_id: The run.
-        rows, partitions: All of its input.
-        unfinished: Partitions that have no receipt.
-        next_attempt: The number that the next try may take.
-    """
-
-    run_id: str
-    rows: int
-    partitions: int
-    unfinished: int
-    next_attempt: int
 
 
 def run(made: InPods, cluster: Cluster, watch: Callable[[View], None] | None, tell: Callable[[str], None]) -> Report:
@@ -260,37 +241,6 @@ def error_of(made: InPods, cluster: Cluster, end: Followed) -> RowmillError:
     silent = [pod for pod in failed if telling.message_of(pod) is None]
     keeping.keep(cluster, made.pods.workspace, end.job, silent, error)
     return error
-
-
-class Counted:
-    """Counts receipts every few seconds, where the client sees the workspace."""
-
-    def __init__(self, workspace: Storage | None, run_id: str) -> None:
-        self._workspace, self._folder = workspace, f"{wire.run_dir(run_id)}/{wire.RECEIPTS}"
-        self._next, self._done = 0.0, 0
-
-    def done(self) -> int:
-        """Return how many partitions have one, as far as is known."""
-        if self._workspace is not None and time.monotonic() > self._next:
-            with suppress(RowmillError):  # a view is not worth a run
-                self._done = sum(1 for _ in self._workspace.list(self._folder))
-            self._next = time.monotonic() + COUNTED_S
-        return self._done
-
-
-def view_of(job: Mapping[str, Any], found: Found, receipts: int = 0) -> View:
-    """Return how far a process step is.
-
-    By its finished indexes, each of which has its share of the partitions, or by what the workspace shows, if more.
-    """
-    count = job["spec"].get("completions", 1)
-    done = choosing.indexes(job.get("status", {}).get("completedIndexes", ""))
-    before = found.partitions - found.unfinished
-    partitions = before + sum(len(range(index, found.unfinished, count)) for index in done)
-    partitions = min(max(partitions, receipts), found.partitions)
-    rows = found.rows * partitions // max(1, found.partitions)
-    failures = job.get("status", {}).get("failed", 0)
-    return View("process", found.rows, rows, found.partitions, partitions, failures=failures)
 
 
 def report_in(log: str) -> Report | None:
