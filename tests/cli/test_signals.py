@@ -187,3 +187,18 @@ def test_a_finished_run_is_told_with_run_and_date_and_not_done_again(desk: Desk)
     assert first["end"] in again.out
     assert "nothing was done again" in again.out
     assert (desk.folder / "in.csv_Output").stat().st_mtime_ns == stamp
+
+
+def test_a_run_that_ended_well_is_not_taken_for_one_of_other_code(desk: Desk) -> None:
+    desk.write("job.py", ECHO)
+    desk.write("in.csv", names(3))
+    assert desk("run", "job.py", "in.csv").code == 0
+    desk.write("job.py", ECHO + "\n# another version\n")
+    refused = desk("run", "job.py", "in.csv")
+    assert refused.code == 5
+    assert "code changed since this run ended well" in refused.err
+    kept = desk("run", "job.py", "in.csv", "--continue")
+    assert kept.code == 0
+    assert "nothing was done again" in kept.out
+    anew = desk("run", "job.py", "in.csv", "--fresh", "--json")
+    assert json.loads(anew.out)["status"] == "succeeded"

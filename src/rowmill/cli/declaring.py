@@ -77,7 +77,10 @@ table = click.option(
     "--table", metavar="URL", help="Database of the job's table, or none.  [default: sqlite:///rowmill.db]"
 )
 workers = click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Partitions at once.  [default: one per core]"
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Partitions at once; here, below 50,000 rows, only with --on processes.  [default: one per core]",
 )
 rows_per_partition = click.option(
     "--rows-per-partition",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,8 @@ def up(port: int, valkey_port: int, kubernetes_port: int | None, data: str) -> N
     from rowmill import devcloud as clouds
 
     cloud = clouds.up(data, port=port, valkey_port=valkey_port, kubernetes_port=kubernetes_port)
-    telling.answer(f'the local AWS is up\n{text_of(cloud)}\nnext: eval "$(rowmill devcloud env)"')
+    where = "" if data == folder() else f" --data {shlex.quote(data)}"
+    telling.answer(f'the local AWS is up\n{text_of(cloud)}\nnext: eval "$(rowmill devcloud env{where})"')
 
 
 @declared.command("rowmill devcloud down", "Stop the local AWS; what was in it is gone.")

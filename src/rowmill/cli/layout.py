@@ -105,4 +105,4 @@ def proof(report: Report) -> str:
 def repeated_text(report: Report) -> str:
     """Return that there was nothing left to do."""
     told = f"run {report.run_id} had done this on {report.end}; nothing was done again (--fresh does everything anew)"
-    return f"{told}\n{report_text(report)}"
+    return f"{told}\nof that day:\n{report_text(report)}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from rowmill.errors import IntegrityError
-from rowmill.runners import coordinator
+from rowmill.runners import beginning, coordinator
 from rowmill.steps.source import input_place
 from rowmill.tracker import ping
 
@@ -38,7 +38,7 @@ def checked(run: Run, *, overwrite: bool) -> list[Place]:
     Raises:
         RowmillError: A place does not do what a run needs; the same error as the run would end with.
     """
-    coordinator.check_output(run, overwrite=overwrite)
+    beginning.check_output(run, overwrite=overwrite)
     record = run.record
     places = [
         Place("input", record.input, _read_input(run)),

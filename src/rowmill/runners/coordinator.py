@@ -21,11 +21,11 @@ from rowmill.model import codec, policy
 from rowmill.model.attempt import Attempt
 from rowmill.model.report import Output, Part, Report, ReportInput, Seconds, Who
 from rowmill.model.run import RunRecord
+from rowmill.runners import beginning
 from rowmill.runners.inline import run_inline
 from rowmill.runners.processes import Workers
 from rowmill.steps import merge as merging
 from rowmill.steps.merge import Merged
-from rowmill.steps.output import Publishing
 from rowmill.steps.source import spool
 from rowmill.steps.split import split
 from rowmill.storage import place_of
@@ -90,10 +90,11 @@ def coordinate(run: Run, how: How, tracker: Tracker) -> Report:
     with run.workspace.claim(run.name(wire.CLAIM)) as claim:
         run = run._replace(check_claim=claim.check)
         if how.fresh:
-            start_anew(run)
+            beginning.start_anew(run)
         elif (done := finished(run)) is not None:
+            beginning.check_code_of(done, run, keep=how.keep_code)
             return done
-        check_output(run, overwrite=how.overwrite or how.fresh)
+        beginning.check_output(run, overwrite=how.overwrite or how.fresh)
         keep_record(run)
         if run.table is not None:
             run.table.check(None)
@@ -108,8 +109,8 @@ def _carry_out(run: Run, how: How, tracker: Tracker, attempt: int) -> Report:
         ready = opened.enter_context(Workers(how.workers)) if _starts_early(run, how) else None
         manifest = split(run)
         after_split = time.monotonic()
-        refuse_known_content(run, manifest, fresh=how.fresh)
-        check_code(run, manifest, keep=how.keep_code)
+        beginning.refuse_known_content(run, manifest, fresh=how.fresh)
+        beginning.check_code(run, manifest, keep=how.keep_code)
         for _ in range(ROUNDS):
             _process(run, manifest, how, tracker, ready)
             ready = None
@@ -198,21 +199,6 @@ def _watched(run: Run, how: How, tracker: Tracker) -> Iterator[None]:
             how.watch(tracker.view())
 
 
-def start_anew(run: Run) -> None:
-    """Forget what the run did, in the table and in the workspace; whose the output is stays known.
-
-    Restart: the table first and the manifest last, so that what is left at any point is an unfinished run.
-    """
-    if run.table is not None:
-        run.table.discard()
-    kept, last = {run.name(wire.CLAIM), run.name(wire.PUBLISHING)}, run.name(wire.MANIFEST)
-    kept |= set(run.workspace.list(run.name(wire.CLAIM)))
-    if run.record.input == "-":
-        kept.add(run.name(wire.SPOOL))  # it has just come in, and comes once
-    for name in sorted(set(run.workspace.list(run.name())) - kept, key=lambda name: (name == last, name)):
-        run.workspace.delete(name)
-
-
 def finished(run: Run) -> Report | None:
     """Return the report of a run that has ended well and whose output and table are still there."""
     report = run.load(run.name(wire.REPORT), Report)
@@ -226,23 +212,6 @@ def finished(run: Run) -> Report | None:
         run.table.discard()
         return None
     return msgspec.structs.replace(report, status="repeated")
-
-
-def check_output(run: Run, *, overwrite: bool) -> None:
-    """Refuse to replace a file that another run, or nobody here, has written.
-
-    Raises:
-        StateError: There is one.
-    """
-    folder, name = place_of(run.record.output)
-    if overwrite or run.open_storage(folder).stat(name) is None:
-        return
-    if run.load(run.name(wire.PUBLISHING), Publishing) is None:
-        raise StateError(
-            f"{run.record.output} exists, and this run did not write it",
-            hint="give --overwrite to replace it, or another --output",
-            url=run.record.output,
-        )
 
 
 def keep_record(run: Run) -> None:
@@ -263,48 +232,6 @@ def keep_record(run: Run) -> None:
         if run.table is not None:
             run.table.discard()
     run.workspace.put(run.name(wire.RUN), codec.encode(run.record))
-
-
-def refuse_known_content(run: Run, manifest: Manifest, *, fresh: bool) -> None:
-    """Tell that the same content was done before under another name or date.
-
-    Raises:
-        StateError: It was, and `--fresh` was not given; nothing is left of this run.
-    """
-    if fresh:
-        return
-    for name in run.workspace.list(wire.RUNS):
-        if not name.endswith(f"/{wire.REPORT}") or name.startswith(run.name("")):
-            continue
-        other = run.load(name, Report)
-        if other is None or (other.job, other.input.digest) != (run.record.job, manifest.input.digest):
-            continue
-        same_params = {name: value for name, value in other.options.items() if name.startswith("param ")} == {
-            f"param {name}": value for name, value in run.record.params.items()
-        }
-        if same_params and (other.input.url, other.input.version) != (run.record.input, run.record.input_version):
-            start_anew(run)
-            raise StateError(
-                f"run {other.run_id} did the same content on {other.end}, from {other.input.url}",
-                hint="nothing was written; give --fresh to do it again",
-            )
-
-
-def check_code(run: Run, manifest: Manifest, *, keep: bool) -> None:
-    """Refuse to mix results of two versions of the code without being told to.
-
-    Raises:
-        StateError: The code changed under an unfinished run.
-    """
-    if keep:
-        return
-    digests = {receipt.code_digest for receipt in merging.receipts_of(run, manifest).values()}
-    if digests - {run.code_digest}:
-        raise StateError(
-            "the job's code changed since finished partitions of this run were made",
-            hint="give --continue to keep them (both versions are reported), or --fresh to do all rows anew",
-            run_id=run.id,
-        )
 
 
 def next_attempt(run: Run) -> int:
@@ -343,7 +270,7 @@ def merge_alone(run: Run, manifest: Manifest) -> Report:
     seconds = round(time.monotonic() - begun, 3)
     attempt = next_attempt(run) - 1 or _count_attempt(run)  # the one whose partitions these are
     known = run.load(run.name(wire.ATTEMPTS, f"{attempt:05d}.json"), Attempt)
-    first = start if known is None else known.start
+    first = run.record.started if known is None else known.start
     before_s = max(0.0, (datetime.fromisoformat(start) - datetime.fromisoformat(first)).total_seconds())
     times = Seconds(0.0, before_s, seconds, round(before_s + seconds, 3))
     return publish_report(run, manifest, merged, attempt=attempt, start=first, seconds=times)

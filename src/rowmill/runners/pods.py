@@ -195,7 +195,9 @@ def _template(file: str | None) -> dict[str, Any] | None:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"the pod template {file} does not read: {error.strerror}", hint="check") from None
+        raise ConfigurationError(
+            f"the pod template {file} does not read: {error.strerror}", hint="check the path"
+        ) from None
     try:
         found = msgspec.json.decode(data) if path.suffix == ".json" else msgspec.yaml.decode(data)
     except ImportError:

@@ -12,7 +12,7 @@ from rowmill.model import codec
 from rowmill.model.attempt import Attempt, share_of
 from rowmill.model.failure import LOG_BYTES, Failure
 from rowmill.model.manifest import Manifest
-from rowmill.runners import coordinator
+from rowmill.runners import beginning, coordinator
 from rowmill.runners.inline import run_inline
 from rowmill.steps import merge as merging
 from rowmill.steps.source import spool
@@ -54,16 +54,17 @@ def begin(run: Run, how: How) -> Begun:
     with run.workspace.claim(run.name(wire.CLAIM)) as claim:
         run = run._replace(check_claim=claim.check)
         if how.fresh:
-            coordinator.start_anew(run)
+            beginning.start_anew(run)
         elif (report := coordinator.finished(run)) is not None:
+            beginning.check_code_of(report, run, keep=how.keep_code)
             return Begun(manifest_of(run), [], coordinator.next_attempt(run), report)
-        coordinator.check_output(run, overwrite=how.overwrite or how.fresh)
+        beginning.check_output(run, overwrite=how.overwrite or how.fresh)
         coordinator.keep_record(run)
         if run.table is not None:
             run.table.check(None)
         manifest = split(run)
-        coordinator.refuse_known_content(run, manifest, fresh=how.fresh)
-        coordinator.check_code(run, manifest, keep=how.keep_code)
+        beginning.refuse_known_content(run, manifest, fresh=how.fresh)
+        beginning.check_code(run, manifest, keep=how.keep_code)
         done = merging.receipts_of(run, manifest)
         unfinished = [part.index for part in manifest.partitions if part.index not in done]
         if unfinished and manifest.input.spooled and run.workspace.stat(run.name(wire.SPOOL)) is None:

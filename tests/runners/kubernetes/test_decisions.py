@@ -119,7 +119,13 @@ FAILED = Ended(well=False, reason="PodFailurePolicy", words="in Kubernetes' word
 def test_an_error_of_a_pod_comes_out_as_it_went_in(kind):
     told = telling.error_of(FAILED, [failed(kind("what happened", hint="do this", line_no=5, ordinal=3, partition=1))])
     assert type(told) is kind
-    assert (told.message, told.hint, told.context["line_no"]) == ("what happened", "do this", 5)
+    where = "in the pod: " if kind is ConfigurationError else ""
+    assert (told.message, told.hint, told.context["line_no"]) == (f"{where}what happened", "do this", 5)
+
+
+def test_a_file_that_went_along_is_told_by_its_name():
+    error = ProcessingError("KeyError (/job/..2026_11_24_16_01_20.777326383/bad.py, line 10); /job/bad.py")
+    assert telling.error_of(FAILED, [failed(error)]).message == "KeyError (bad.py, line 10); bad.py"
 
 
 def test_of_several_errors_the_one_that_ended_the_run_and_comes_first_is_told():

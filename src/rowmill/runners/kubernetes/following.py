@@ -92,7 +92,8 @@ def followed(following: Following, name: str) -> Followed:
             looked = now
             found = list(_troubles(cluster, name))
             for trouble in troubles.new_ones(found, told):
-                following.tell(trouble.text)
+                until = f" (given up after {following.give_up_s / 60:g} minutes)" if trouble.lasting else ""
+                following.tell(f"{trouble.text}{until}")
             _give_up(following, name, found, now - begun)
         time.sleep(pause_s)
         pause_s = min(LOOK_MOST_S, pause_s * GROWTH)

@@ -19,7 +19,6 @@ from rowmill.model.report import Report
 from rowmill.runners.kubernetes import choosing, keeping, telling
 from rowmill.runners.kubernetes.following import Followed, Following, created, followed, jobs_of, pods_of
 from rowmill.runners.kubernetes.progress import Counted, Found, view_of
-from rowmill.tracker import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from rowmill.runners.kubernetes.choosing import Object
     from rowmill.runners.kubernetes.cluster import Cluster
     from rowmill.runners.pods import InPods
+    from rowmill.tracker import View
 
 ROUNDS = 5  # of redoing what merge finds broken
 FRESH = "fresh"
@@ -53,7 +53,7 @@ def run(made: InPods, cluster: Cluster, watch: Callable[[View], None] | None, te
     try:
         return rounds(made, cluster, watch or _nobody, tell)
     except (KeyboardInterrupt, Stopped):
-        tell("the pods go on: the same command comes back to them, `rowmill cancel RUN` stops them")
+        tell("the pods go on; the same command comes back to them, and `rowmill cancel RUN` stops them")
         raise
 
 
@@ -65,6 +65,7 @@ def rounds(made: InPods, cluster: Cluster, watch: Callable[[View], None], tell: 
     """
     for _ in range(ROUNDS):
         found = split(made, cluster, tell)
+        tell(f"run {found.run_id}: {found.rows:,} rows, {found.unfinished:,} of {found.partitions:,} partitions to do")
         if found.unfinished:
             process(made, cluster, found, watch, tell)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from rowmill.errors import ConfigurationError, ProcessingError, RowmillError, TransientError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rowmill.runners.kubernetes.choosing import Ended
 
 STOPPED = "Stopped"
+MOUNTED = re.compile(r"/job/(?:\.\.\d{4}_[\d_.]+/)?")  # where a ConfigMap is mounted; the user knows the file's name
 AGAIN = "give the same command again: partitions with a receipt are not done again"
 LEAST_DECISIVE = (75, 1)  # these were tried again; what ended the step is something else, if anything else was told
 
@@ -44,7 +46,11 @@ def error_of(ended: Ended, pods: Iterable[Mapping[str, Any]]) -> RowmillError:
     errors = [one for one in told if one["error"] != STOPPED]
     if errors:
         first: dict[str, Any] = min(errors, key=_place)
-        return RowmillError.from_dict({"message": "", "hint": "", **first})  # one that was cut may lack them
+        error = RowmillError.from_dict({"message": "", "hint": "", **first})  # one that was cut may lack them
+        error.message = MOUNTED.sub("", error.message)
+        if isinstance(error, ConfigurationError):  # what is set on this machine is not what a pod has
+            error.message = f"in the pod: {error.message}"
+        return error
     for trouble in (one for pod in failed for one in troubles.of_pod(pod)):
         kind = ProcessingError if trouble.reason == troubles.OOM_KILLED else ConfigurationError
         return kind(f"pod {trouble.about}: {trouble.reason} {trouble.words}".rstrip(), hint=_hint(trouble.reason))

@@ -1,0 +1,104 @@
+"""Whether a run may begin, and from where: anew, or not at all since something is in the way or was done before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rowmill import wire
+from rowmill.errors import StateError
+from rowmill.model.report import Report
+from rowmill.steps import merge as merging
+from rowmill.steps.output import Publishing
+from rowmill.storage import place_of
+
+if TYPE_CHECKING:
+    from rowmill.model.manifest import Manifest
+    from rowmill.steps import Run
+
+
+def start_anew(run: Run) -> None:
+    """Forget what the run did, in the table and in the workspace; whose the output is stays known.
+
+    Restart: the table first and the manifest last, so that what is left at any point is an unfinished run.
+    """
+    if run.table is not None:
+        run.table.discard()
+    kept, last = {run.name(wire.CLAIM), run.name(wire.PUBLISHING)}, run.name(wire.MANIFEST)
+    kept |= set(run.workspace.list(run.name(wire.CLAIM)))
+    if run.record.input == "-":
+        kept.add(run.name(wire.SPOOL))  # it has just come in, and comes once
+    for name in sorted(set(run.workspace.list(run.name())) - kept, key=lambda name: (name == last, name)):
+        run.workspace.delete(name)
+
+
+def check_output(run: Run, *, overwrite: bool) -> None:
+    """Refuse to replace a file that another run, or nobody here, has written.
+
+    Raises:
+        StateError: There is one.
+    """
+    folder, name = place_of(run.record.output)
+    if overwrite or run.open_storage(folder).stat(name) is None:
+        return
+    if run.load(run.name(wire.PUBLISHING), Publishing) is None:
+        raise StateError(
+            f"{run.record.output} exists, and this run did not write it",
+            hint="give --overwrite to replace it, or another --output",
+            url=run.record.output,
+        )
+
+
+def check_code_of(done: Report, run: Run, *, keep: bool) -> None:
+    """Tell that a run which ended well was made by other code, and not that it is what this code would make.
+
+    Raises:
+        StateError: It was, and nobody said that it shall stay.
+    """
+    if not keep and set(done.code_digests) - {run.code_digest}:
+        raise StateError(
+            f"the job's code changed since this run ended well on {done.end}: its results are of the code before",
+            hint="give --fresh to do all rows anew, or --continue to keep what is there",
+            run_id=run.id,
+        )
+
+
+def refuse_known_content(run: Run, manifest: Manifest, *, fresh: bool) -> None:
+    """Tell that the same content was done before under another name or date.
+
+    Raises:
+        StateError: It was, and `--fresh` was not given; nothing is left of this run.
+    """
+    if fresh:
+        return
+    for name in run.workspace.list(wire.RUNS):
+        if not name.endswith(f"/{wire.REPORT}") or name.startswith(run.name("")):
+            continue
+        other = run.load(name, Report)
+        if other is None or (other.job, other.input.digest) != (run.record.job, manifest.input.digest):
+            continue
+        same_params = {name: value for name, value in other.options.items() if name.startswith("param ")} == {
+            f"param {name}": value for name, value in run.record.params.items()
+        }
+        if same_params and (other.input.url, other.input.version) != (run.record.input, run.record.input_version):
+            start_anew(run)
+            raise StateError(
+                f"run {other.run_id} did the same content on {other.end}, from {other.input.url}",
+                hint="nothing was written; give --fresh to do it again",
+            )
+
+
+def check_code(run: Run, manifest: Manifest, *, keep: bool) -> None:
+    """Refuse to mix results of two versions of the code without being told to.
+
+    Raises:
+        StateError: The code changed under an unfinished run.
+    """
+    if keep:
+        return
+    digests = {receipt.code_digest for receipt in merging.receipts_of(run, manifest).values()}
+    if digests - {run.code_digest}:
+        raise StateError(
+            "the job's code changed since finished partitions of this run were made",
+            hint="give --continue to keep them (both versions are reported), or --fresh to do all rows anew",
+            run_id=run.id,
+        )
