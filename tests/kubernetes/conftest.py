@@ -47,7 +47,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         if made.small is None:
             made.claim_files.append(PodFiles(partial(run_in_pod, made)))
         else:
-            made.claim_files.append(FolderFiles(claim_folder(folder, made.namespace, CLAIM)))
+            root = claim_folder(folder, made.namespace, CLAIM)
+            root.mkdir(parents=True)
+            root.chmod(0o777)  # pods run as another user
+            made.claim_files.append(FolderFiles(root))
         yield made
         if made.small is None:
             made.kubectl("delete", "namespace", made.namespace, "--wait=false")

@@ -25,20 +25,20 @@ def test_pods_that_are_killed_at_random_change_nothing(cluster, make, orders) ->
 
 
 def test_evictions_spend_no_retries(cluster, make, orders) -> None:
-    run = make(orders, rows_per_partition="500")
+    run = make(orders, rows_per_partition="500", workers="1")
     run.hold(10_000)
     process = run.start()
-    run.disrupt(process, 8, cluster.evict, seed=2)  # an index has but 3 retries
+    run.disrupt(process, 4, cluster.evict, seed=2)  # an index has but 3 retries
     run.ends_right(process)
     job = run.jobs("process")[0]
     assert (len(run.jobs("process")), job["spec"]["backoffLimitPerIndex"]) == (1, 3)
 
 
 def test_a_lost_node_spends_no_retries(cluster, controllers, make, few_orders) -> None:
-    run = make(few_orders, rows_per_partition="250")
+    run = make(few_orders, rows_per_partition="250", workers="1")
     run.hold(500)
     process = run.start()
-    run.disrupt(process, 8, lambda name: controllers.lose_node(cluster.namespace, name), seed=3)
+    run.disrupt(process, 4, lambda name: controllers.lose_node(cluster.namespace, name), seed=3)
     run.ends_right(process)
     assert failures(run) == 0
 
