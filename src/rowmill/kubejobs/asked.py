@@ -38,6 +38,7 @@ class Pods(msgspec.Struct, frozen=True, kw_only=True):
         ttl_s: How long an ended KubernetesJob is kept.
         pull_policy: `Always`, `IfNotPresent` or `Never`; empty = as the cluster does it.
         labels: More labels, on every object.
+        template: Digest of the user's pod template, empty if there is none.
         queue: Kueue's queue: KubernetesJobs are created suspended, and Kueue lets them start.
     """
 
@@ -57,6 +58,7 @@ class Pods(msgspec.Struct, frozen=True, kw_only=True):
     pull_policy: str = ""
     labels: dict[str, str] = {}
     queue: str = ""
+    template: str = ""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,14 +32,20 @@ def request_digest(pods: Pods, request: Request) -> str:
     """
     words = [word for word in request.words if not word.startswith("--workers=")]
     env = [f"{name}={pods.env[name]}" for name in sorted(pods.env)]
-    fields = [pods.job, pods.code, pods.image, pods.workspace, *env, request.input, *words]
+    what = [pods.job, pods.code, pods.image, pods.service_account, pods.template, *_volume(pods)]
+    fields = [*what, pods.workspace, *env, request.input, *words]
     return _digest(*(f"{len(field.encode())}:{field}" for field in fields))
 
 
 def place_digest(pods: Pods, request: Request) -> str:
     """Return what names the places of a request, whatever code, image or options it has: who has them is in the way."""
-    fields = [pods.workspace, request.input, request.output]
+    fields = [*_volume(pods), pods.workspace, request.input, request.output or f"{request.input}_Output"]
     return _digest(*(f"{len(field.encode())}:{field}" for field in fields))
+
+
+def _volume(pods: Pods) -> list[str]:
+    """Return which volume paths are on: the same path on another is another file."""
+    return [] if pods.claim is None else [pods.claim.name, pods.claim.mount]
 
 
 def job_name(key: str, step: str, attempt: int, partition: int | None = None) -> str:

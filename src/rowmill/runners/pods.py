@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -97,9 +98,13 @@ def in_pods(asked: Asked, *, keep_code: bool = False, overwrite: bool = False) -
     if not chosen["image"].value:
         raise ConfigurationError("there is no image for pods", hint="give --image, or image in rowmill.toml")
     reference, files = _code(asked.job)
+    template = _template(chosen["pod_template"].value)
     pods = _pods(chosen, reference, files)
+    if template is not None:
+        digest = hashlib.sha256(msgspec.json.encode(template, order="sorted")).hexdigest()
+        pods = msgspec.structs.replace(pods, template=digest)
     flags = {"fresh": asked.fresh, "continue": keep_code, "overwrite": overwrite}
-    return InPods(pods, _request(asked, chosen, pods, flags), files, _template(chosen["pod_template"].value), chosen)
+    return InPods(pods, _request(asked, chosen, pods, flags), files, template, chosen)
 
 
 def _code(reference: str) -> tuple[str, dict[str, str]]:

@@ -59,10 +59,10 @@ def receipts_of(run: Run, manifest: Manifest) -> dict[int, Receipt]:
 
     A receipt that does not hold is moved aside as evidence, so that its partition is done again.
     """
+    there = set(run.workspace.list(run.name(wire.RECEIPTS)))  # first: each of them has had its marker by then
     markers = None
     if run.table is not None and run.table.settled() is None:
         markers = run.table.markers()
-    there = set(run.workspace.list(run.name(wire.RECEIPTS)))
     named = {part.index: wire.receipt_name(run.id, part.index) for part in manifest.partitions}
     asked = [index for index, name in named.items() if name in there]
     found: dict[int, Receipt] = {}

@@ -140,7 +140,8 @@ class Cluster(NamedTuple):
                 continue
             except (ConfigError, OSError) as error:  # a credential plugin, a token that is gone
                 raise ConfigurationError(f"the kubeconfig's credentials do not work: {error}", hint=LOOK) from None
-            if answer.status_code < SERVER_ERROR and answer.status_code != TOO_MANY:
+            contended = answer.status_code == CONFLICT and _reason(answer) == "Conflict"  # of a quota, or of a change
+            if answer.status_code < SERVER_ERROR and answer.status_code != TOO_MANY and not contended:
                 return self._taken(answer, f"{method} {path}", none_for, text=text)
             problem = _said(answer)
         raise TransientError(
@@ -182,6 +183,13 @@ def refused(status: int, said: str, asked: str, namespace: str) -> RowmillError:
     return ConfigurationError(
         f"the cluster refuses {asked}: {said}", hint="a pod template or an admission policy is in the way"
     )
+
+
+def _reason(answer: Any) -> str:
+    try:
+        return str(answer.json()["reason"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _said(answer: Any) -> str:

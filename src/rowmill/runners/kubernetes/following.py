@@ -22,6 +22,7 @@ FIRST_LOOK_S, LOOK_MOST_S, GROWTH = 0.1, 2.0, 1.3
 TROUBLE_S = 5.0  # how often pods are looked at that do not run
 GIVE_UP_S = 600.0  # how long a step that nothing runs of is waited for, if somebody must act
 LOOKED_AT = 20  # pods of one look
+DELETED = "was deleted"
 JOB_NAME = "batch.kubernetes.io/job-name"
 
 
@@ -76,7 +77,7 @@ def followed(following: Following, name: str) -> Followed:
     while True:
         job = cluster.get("Job", name)
         if job is None or "deletionTimestamp" in job["metadata"]:
-            raise StateError(f"the KubernetesJob {name} was deleted", hint=telling.AGAIN)
+            raise StateError(f"the KubernetesJob {name} {DELETED}", hint=telling.AGAIN)
         following.seen(job)
         ended = choosing.end_of(job)
         if ended is not None:

@@ -15,6 +15,7 @@ from rowmill.model.failure import LOG_BYTES, Failure
 from rowmill.model.manifest import Manifest
 from rowmill.runners.coordinator import now
 from rowmill.runners.kubernetes import choosing
+from rowmill.runners.kubernetes.telling import INDEX
 from rowmill.storage import open_storage
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from rowmill.runners.kubernetes.cluster import Cluster
     from rowmill.storage import Storage
 
-INDEX = "batch.kubernetes.io/job-completion-index"
 LOG_LINES = 1_000
 
 

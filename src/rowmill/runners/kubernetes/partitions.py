@@ -6,9 +6,11 @@ import time
 from typing import TYPE_CHECKING
 
 from rowmill import kubejobs
+from rowmill.errors import StateError
 from rowmill.kubejobs import naming
 from rowmill.runners.kubernetes import choosing, running, troubles
-from rowmill.runners.kubernetes.following import LOOK_MOST_S, Followed, created, jobs_of
+from rowmill.runners.kubernetes.following import DELETED, LOOK_MOST_S, Followed, created, jobs_of
+from rowmill.runners.kubernetes.telling import AGAIN
 from rowmill.tracker import View
 
 if TYPE_CHECKING:
@@ -37,9 +39,12 @@ def each_partition(
     followed = choosing.to_follow(there)
     attempt = choosing.next_attempt(there, found.next_attempt) if followed is None else choosing.attempt_of(followed)
     mine = selector | {naming.ATTEMPT: str(attempt)}
-    pause_s, told = LOOK_S, set[tuple[str, str]]()
+    pause_s, told, seen = LOOK_S, set[tuple[str, str]](), set[int]()
     while True:
         jobs = {partition_of(job): job for job in jobs_of(cluster, mine)}
+        if gone := seen - {index for index, job in jobs.items() if "deletionTimestamp" not in job["metadata"]}:
+            raise StateError(f"the KubernetesJob of partition {min(gone)} {DELETED}", hint=AGAIN, run_id=found.run_id)
+        seen |= set(jobs)
         ended = {index: end for index, job in jobs.items() if (end := choosing.end_of(job)) is not None}
         for index, end in ended.items():
             if not end.well:
@@ -49,10 +54,13 @@ def each_partition(
         if len(ended) == found.partitions:
             return
         room = made.chosen["workers"].value - (len(jobs) - len(ended))
-        waiting = [index for index in range(found.partitions) if index not in jobs][:room]
+        waiting = [index for index in range(found.partitions) if index not in jobs][: max(0, room)]
+        if suspended(jobs):  # the run is paused, or a queue holds it: no new ones come
+            waiting = []
         for index in waiting:
             manifest = kubejobs.partition_job(made.pods, found.run_id, index, attempt=attempt)
             created(cluster, running.labelled(made, manifest))
+            seen.add(index)
         pause_s = LOOK_S if waiting else min(LOOK_MOST_S, pause_s * 1.3)
         for trouble in troubles.new_ones(map(troubles.suspended, suspended(jobs)), told):
             tell(trouble.text)

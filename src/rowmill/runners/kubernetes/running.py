@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,7 +17,7 @@ from rowmill.errors import RowmillError, StateError, Stopped, TransientError
 from rowmill.kubejobs import naming
 from rowmill.model.report import Report
 from rowmill.runners.kubernetes import choosing, keeping, telling
-from rowmill.runners.kubernetes.following import Followed, Following, created, followed, jobs_of, pods_of
+from rowmill.runners.kubernetes.following import DELETED, Followed, Following, created, followed, jobs_of, pods_of
 from rowmill.runners.kubernetes.progress import Counted, Found, view_of
 
 if TYPE_CHECKING:
@@ -63,15 +63,22 @@ def rounds(made: InPods, cluster: Cluster, watch: Callable[[View], None], tell: 
     Raises:
         RowmillError: What a pod failed with.
     """
+    ours = jobs_of(cluster, {naming.REQUEST: naming.request_digest(made.pods, made.request)})
+    merging = choosing.to_follow(steps_of(ours, "merge"))
+    if merging is not None:  # it holds the run: a split would have to wait for it
+        return merge(made, cluster, merging["metadata"]["labels"][naming.RUN], tell)
+    found = split(made, cluster, tell, fresh=FRESH in made.request.flags and not is_begun(ours))
     for _ in range(ROUNDS):
-        found = split(made, cluster, tell)
         tell(f"run {found.run_id}: {found.rows:,} rows, {found.unfinished:,} of {found.partitions:,} partitions to do")
         if found.unfinished:
             process(made, cluster, found, watch, tell)
         try:
             return merge(made, cluster, found.run_id, tell)
-        except StateError:
-            if not split(made, cluster, tell).unfinished:
+        except StateError as error:
+            if DELETED in error.message:
+                raise
+            found = split(made, cluster, tell, fresh=False)
+            if not found.unfinished:
                 raise  # else merge has put aside what did not verify, and it is done again
     raise TransientError(f"partitions' data did not verify after {ROUNDS} tries", hint=telling.AGAIN)
 
@@ -80,45 +87,50 @@ def _nobody(view: View) -> None:
     del view
 
 
-def split(made: InPods, cluster: Cluster, tell: Callable[[str], None]) -> Found:
-    """Let a pod find the partitions, and what is left to do of them."""
-    if FRESH in made.request.flags and (begun := begun_anew(made, cluster)) is not None:
-        return begun
-    digest = naming.request_digest(made.pods, made.request)
+def split(made: InPods, cluster: Cluster, tell: Callable[[str], None], *, fresh: bool) -> Found:
+    """Let a pod find the partitions, and what is left to do of them.
+
+    Args:
+        made: The request.
+        cluster: Where.
+        tell: Takes what is worth knowing at once.
+        fresh: Whether what there is of the run is forgotten before.
+    """
+    flags = tuple(flag for flag in made.request.flags if fresh or flag != FRESH)
+    request = msgspec.structs.replace(made.request, flags=flags)
 
     def manifest(attempt: int) -> Object:
-        return kubejobs.split_job(made.pods, made.request, attempt=attempt)
+        return kubejobs.split_job(made.pods, request, attempt=attempt)
 
-    job = step(made, Following(cluster, tell), {naming.REQUEST: digest, naming.STEP: "split"}, manifest)
-    found = found_by(cluster, job)
-    if found is None:
-        raise TransientError("the pod that split the input is gone, and with it what it found", hint=telling.AGAIN)
-    return found
-
-
-def found_by(cluster: Cluster, job: Object) -> Found | None:
-    """Return what the pod of a split found; None if it is gone."""
+    selector = {naming.REQUEST: naming.request_digest(made.pods, made.request), naming.STEP: "split"}
+    job = step(made, Following(cluster, tell), selector, manifest)
     facts = telling.facts_of(pods_of(cluster, job, "Succeeded"))
-    return None if facts is None else Found(**{name: facts[name] for name in Found._fields})
+    if facts is None:
+        raise TransientError("the pod that split the input is gone, and with it what it found", hint=telling.AGAIN)
+    return Found(**{name: facts[name] for name in Found._fields})
 
 
-def begun_anew(made: InPods, cluster: Cluster) -> Found | None:
-    """Return what a split of `--fresh` found whose run is not merged yet: it does not start anew a second time.
+def is_begun(ours: list[Object]) -> bool:
+    """Whether what `--fresh` asks for is begun already, so that it does not start anew a second time.
 
-    A coordinator that comes again, and a client that is started again, go on with what the first has begun.
+    A coordinator's own KubernetesJob tells since when; else what was split and is not merged yet is gone on with.
     """
-    ours = jobs_of(cluster, {naming.REQUEST: naming.request_digest(made.pods, made.request)})
+    if any(map(choosing.is_going, [*steps_of(ours, "process"), *steps_of(ours, "merge")])):
+        return True
+    coordinator = choosing.to_follow(steps_of(ours, "run"))
     ended = [job for job in ours if (end := choosing.end_of(job)) is not None and end.well]
-    newest = max(ended_of(ended, "split"), key=choosing.attempt_of, default=None)
-    if newest is None:
-        return None
-    since = newest["metadata"]["creationTimestamp"]
-    if any(job["metadata"]["creationTimestamp"] >= since for job in ended_of(ended, "merge")):
-        return None
-    return found_by(cluster, newest)
+    split_at = max(map(_made_at, steps_of(ended, "split")), default="")
+    merged_at = max(map(_made_at, steps_of(ended, "merge")), default="")
+    if coordinator is not None:
+        return split_at >= _made_at(coordinator)
+    return split_at > merged_at
 
 
-def ended_of(jobs: list[Object], step: str) -> list[Object]:
+def _made_at(job: Mapping[str, Any]) -> str:
+    return str(job["metadata"]["creationTimestamp"])
+
+
+def steps_of(jobs: list[Object], step: str) -> list[Object]:
     """Return the KubernetesJobs of a step."""
     return [job for job in jobs if job["metadata"]["labels"].get(naming.STEP) == step]
 
@@ -191,6 +203,8 @@ def step(
     if job is None:
         job = labelled(made, manifest(choosing.next_attempt(there, least)))
         created(cluster, job)
+    elif job["metadata"]["labels"].get(naming.REQUEST) != naming.request_digest(made.pods, made.request):
+        raise others(cluster, job)
     return checked(made, cluster, followed(following, job["metadata"]["name"]))
 
 
@@ -202,14 +216,18 @@ def refuse_others(made: InPods, cluster: Cluster) -> None:
     """
     mine = naming.request_digest(made.pods, made.request)
     for job in jobs_of(cluster, {naming.PLACE: naming.place_digest(made.pods, made.request)}):
-        labels = job["metadata"]["labels"]
-        if choosing.is_going(job) and labels[naming.REQUEST] != mine:
-            run_id = labels.get(naming.RUN, "")
-            raise StateError(
-                "the same input is under way in the cluster with other code, image or options",
-                hint=f"wait for it, or stop it: rowmill cancel {run_id or 'RUN'} --namespace {cluster.namespace}",
-                run_id=run_id,
-            )
+        if choosing.is_going(job) and job["metadata"]["labels"].get(naming.REQUEST) != mine:
+            raise others(cluster, job)
+
+
+def others(cluster: Cluster, job: Mapping[str, Any]) -> StateError:
+    """Return the error for what is under way for another request."""
+    run_id = job["metadata"]["labels"].get(naming.RUN, "")
+    return StateError(
+        f"the same input is under way in the cluster with other code, image or options: {job['metadata']['name']}",
+        hint=f"wait for it, or stop it: rowmill cancel {run_id or 'RUN'} --namespace {cluster.namespace}",
+        run_id=run_id,
+    )
 
 
 def labelled(made: InPods, manifest: Object) -> Object:
@@ -235,7 +253,7 @@ def checked(made: InPods, cluster: Cluster, end: Followed) -> Object:
 
 def error_of(made: InPods, cluster: Cluster, end: Followed) -> RowmillError:
     """Return what a KubernetesJob failed with; what its pods could not keep themselves is kept."""
-    failed = list(pods_of(cluster, end.job, "Failed", FAILED_LOOKED_AT))
+    failed = telling.decisive(end.job, pods_of(cluster, end.job, "Failed", FAILED_LOOKED_AT))
     error = telling.error_of(end.ended, failed)
     if run_id := end.job["metadata"]["labels"].get(naming.RUN):
         error.at(run_id=run_id)
