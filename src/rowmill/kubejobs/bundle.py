@@ -45,10 +45,11 @@ def bundle(
     where = {"namespace": pods.namespace} if pods.namespace else {}
     labels = {**pods.labels, "app.kubernetes.io/name": "rowmill", "app.kubernetes.io/managed-by": "rowmill"}
     metadata = {"name": rights.NAME, **where, "labels": labels}
+    bound = metadata | {"name": rights.NAME if account == rights.NAME else f"{rights.NAME}-{account}"}
     return [
         *([rights.service_account(metadata)] if account == rights.NAME else []),
-        rights.role(metadata),
-        rights.role_binding(metadata, account),
+        rights.role(bound),
+        rights.role_binding(bound, account),
         *([code_config_map(pods, files)] if files else []),
         job,
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rowmill import wire
 from rowmill.errors import ConfigurationError
 from rowmill.runners import coordinator, sharing
 from rowmill.runners.coordinator import How
@@ -112,7 +111,7 @@ def merge(run_id: str, *, workspace: str | None = None, job: str = "") -> Report
     """
     made = open_run(workspace_at(workspace), run_id, job_ref=job)
     manifest = sharing.manifest_of(made)
-    with made.workspace.claim(made.name(wire.CLAIM)) as claim:
+    with sharing.claimed(made) as claim:
         if (done := coordinator.finished(made)) is not None:
             return done
         return coordinator.merge_alone(made._replace(check_claim=claim.check), manifest)

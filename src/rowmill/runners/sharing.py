@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
-from contextlib import contextmanager, suppress
+import time
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from rowmill import wire
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from rowmill.model.report import Report
     from rowmill.runners.coordinator import How
     from rowmill.steps import Run
+    from rowmill.storage import Claim
+
+
+CLAIM_PATIENCE_S, CLAIM_LOOK_S = 600.0, 1.0
 
 
 class Begun(NamedTuple):
@@ -51,7 +57,7 @@ def begin(run: Run, how: How) -> Begun:
     Raises:
         StateError: As a run that is started.
     """
-    with run.workspace.claim(run.name(wire.CLAIM)) as claim:
+    with claimed(run) as claim:
         run = run._replace(check_claim=claim.check)
         if how.fresh:
             beginning.start_anew(run)
@@ -71,6 +77,27 @@ def begin(run: Run, how: How) -> Begun:
             spool(run)
         _show(run, manifest, unfinished)
         return Begun(manifest, unfinished, coordinator.next_attempt(run))
+
+
+@contextmanager
+def claimed(run: Run) -> Iterator[Claim]:
+    """Hold a run; in a pod, wait for whoever holds it: that is another step of the same run, and ends.
+
+    Raises:
+        StateError: Another holds it, and here nobody waits, or not that long.
+    """
+    patience_s = CLAIM_PATIENCE_S if os.environ.get(wire.TERMINATION_VARIABLE) else 0.0
+    end = time.monotonic() + patience_s
+    with ExitStack() as held:
+        while True:
+            try:
+                claim = held.enter_context(run.workspace.claim(run.name(wire.CLAIM)))
+                break
+            except StateError:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(CLAIM_LOOK_S)
+        yield claim
 
 
 def _show(run: Run, manifest: Manifest, unfinished: Sequence[int]) -> None:

@@ -156,6 +156,7 @@ class Cluster(NamedTuple):
         raise refused(answer.status_code, _said(answer), asked, self.namespace)
 
 
+FORBIDS = "the cluster forbids"
 LOOK = "try `kubectl auth whoami` with the same context"
 
 
@@ -173,9 +174,7 @@ def refused(status: int, said: str, asked: str, namespace: str) -> RowmillError:
     if status == FORBIDDEN and "exceeded quota" in said:
         return ConfigurationError(f"the namespace's quota is used up: {said}", hint="free some, or ask for more")
     if status == FORBIDDEN and "admission" not in said and "webhook" not in said and "violates" not in said:
-        return ConfigurationError(
-            f"the cluster forbids {asked}: {said}", hint="docs/howto/approval.md lists the rights"
-        )
+        return ConfigurationError(f"{FORBIDS} {asked}: {said}", hint="docs/howto/approval.md lists the rights")
     if status == NOT_FOUND and "namespaces" in said:
         return ConfigurationError(f"there is no namespace {namespace}", hint="make it, or give another --namespace")
     if status == CONFLICT:

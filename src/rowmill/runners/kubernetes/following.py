@@ -91,7 +91,7 @@ def followed(following: Following, name: str) -> Followed:
             begun = now
         if now - looked > TROUBLE_S:
             looked = now
-            found = list(_troubles(cluster, name))
+            found = list(troubles_of(cluster, job))
             for trouble in troubles.new_ones(found, told):
                 until = f" (given up after {following.give_up_s / 60:g} minutes)" if trouble.lasting else ""
                 following.tell(f"{trouble.text}{until}")
@@ -104,20 +104,22 @@ def _runs(job: Mapping[str, Any]) -> bool:
     return bool(job.get("status", {}).get("ready", 0))
 
 
-def _troubles(cluster: Cluster, name: str) -> Iterator[Trouble]:
+def troubles_of(cluster: Cluster, job: Object) -> Iterator[Trouble]:
     """Look at pods that wait, at those that have failed, and at what is said about the KubernetesJob itself."""
-    selector = f"{JOB_NAME}={name}"
+    selector = f"{JOB_NAME}={job['metadata']['name']}"
     for phase in ("Pending", "Failed"):
         for pod in cluster.list("Pod", labels=selector, fields=f"status.phase={phase}", most=LOOKED_AT):
             found = list(troubles.of_pod(pod))
             yield from found
             if phase == "Pending" and not found:
-                yield from _said(cluster, pod["metadata"]["name"])
-    yield from _said(cluster, name)
+                yield from _said(cluster, pod)
+    yield from _said(cluster, job)
 
 
-def _said(cluster: Cluster, name: str) -> Iterator[Trouble]:
-    for event in cluster.list("Event", fields=f"involvedObject.name={name}", most=LOOKED_AT):
+def _said(cluster: Cluster, about: Object) -> Iterator[Trouble]:
+    """Return what is told about an object, and not about an earlier one of its name."""
+    name, uid = about["metadata"]["name"], about["metadata"]["uid"]
+    for event in cluster.list("Event", fields=f"involvedObject.name={name},involvedObject.uid={uid}", most=LOOKED_AT):
         if (trouble := troubles.of_event(event)) is not None:
             yield trouble
 

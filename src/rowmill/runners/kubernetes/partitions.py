@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rowmill import kubejobs
 from rowmill.errors import StateError
 from rowmill.kubejobs import naming
 from rowmill.runners.kubernetes import choosing, running, troubles
-from rowmill.runners.kubernetes.following import DELETED, LOOK_MOST_S, Followed, created, jobs_of
+from rowmill.runners.kubernetes.following import (
+    DELETED,
+    LOOK_MOST_S,
+    TROUBLE_S,
+    Followed,
+    created,
+    jobs_of,
+    troubles_of,
+)
 from rowmill.runners.kubernetes.telling import AGAIN
 from rowmill.tracker import View
 
@@ -21,7 +30,7 @@ if TYPE_CHECKING:
     from rowmill.runners.kubernetes.progress import Found
     from rowmill.runners.pods import InPods
 
-LOOK_S = 0.5
+LOOK_S, LOOKED_AT = 0.5, 5
 
 
 def each_partition(
@@ -39,6 +48,7 @@ def each_partition(
     followed = choosing.to_follow(there)
     attempt = choosing.next_attempt(there, found.next_attempt) if followed is None else choosing.attempt_of(followed)
     mine = selector | {naming.ATTEMPT: str(attempt)}
+    next_look = time.monotonic() + TROUBLE_S
     pause_s, told, seen = LOOK_S, set[tuple[str, str]](), set[int]()
     while True:
         jobs = {partition_of(job): job for job in jobs_of(cluster, mine)}
@@ -62,7 +72,11 @@ def each_partition(
             created(cluster, running.labelled(made, manifest))
             seen.add(index)
         pause_s = LOOK_S if waiting else min(LOOK_MOST_S, pause_s * 1.3)
-        for trouble in troubles.new_ones(map(troubles.suspended, suspended(jobs)), told):
+        found_now = list(map(troubles.suspended, suspended(jobs)))
+        if time.monotonic() > next_look:
+            next_look = time.monotonic() + TROUBLE_S
+            found_now += [trouble for job in waiting_of(jobs) for trouble in troubles_of(cluster, job)]
+        for trouble in troubles.new_ones(found_now, told):
             tell(trouble.text)
         time.sleep(pause_s)
 
@@ -76,6 +90,12 @@ def _take_back(cluster: Cluster, jobs: dict[int, Object]) -> None:
     for job in jobs.values():
         if choosing.is_going(job):
             cluster.delete("Job", job["metadata"]["name"])
+
+
+def waiting_of(jobs: dict[int, Object]) -> list[Object]:
+    """Return some KubernetesJobs that are under way and of which no pod runs."""
+    under_way = (job for job in jobs.values() if choosing.is_going(job) and not job.get("status", {}).get("ready"))
+    return list(islice(under_way, LOOKED_AT))
 
 
 def suspended(jobs: dict[int, Object]) -> list[str]:
