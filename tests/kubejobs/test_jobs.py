@@ -25,6 +25,7 @@ from rowmill.kubejobs import (
     split_job,
     workspace_in_pods,
 )
+from rowmill.kubejobs.naming import place_digest
 
 from .conftest import check
 
@@ -251,3 +252,20 @@ def test_starting_pods_stays_below_a_tenth_of_the_work(
     partitions: int, rows: int, rows_per_s: float, workers: int, pods: int
 ) -> None:
     assert completions(partitions=partitions, rows=rows, rows_per_s=rows_per_s, workers=workers, start_s=2.0) == pods
+
+
+def test_the_same_path_on_another_volume_is_another_request_and_another_place(pods: Pods, request_: Request) -> None:
+    other = msgspec.structs.replace(pods, claim=Claim("other", "/data"))
+    assert request_digest(other, request_) != request_digest(pods, request_)
+    assert place_digest(other, request_) != place_digest(pods, request_)
+
+
+def test_who_has_another_account_or_template_asks_for_something_else(pods: Pods, request_: Request) -> None:
+    others = (msgspec.structs.replace(pods, service_account="mill"), msgspec.structs.replace(pods, template="digest"))
+    assert len({request_digest(one, request_) for one in (pods, *others)}) == 3
+    assert {place_digest(one, request_) for one in others} == {place_digest(pods, request_)}
+
+
+def test_a_place_is_the_same_whether_its_output_is_named_or_not(pods: Pods, request_: Request) -> None:
+    named = msgspec.structs.replace(request_, output="/data/in.csv_Output")
+    assert place_digest(pods, named) == place_digest(pods, request_)

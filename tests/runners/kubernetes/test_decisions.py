@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rowmill.errors import BY_NAME, ConfigurationError, ProcessingError, RowmillError, TransientError
-from rowmill.kubejobs.naming import ATTEMPT
+from rowmill.kubejobs.naming import ATTEMPT, STEP
 from rowmill.model.termination import error_message, step_message
 from rowmill.runners.kubernetes import choosing, progress, running, telling, troubles
 from rowmill.runners.kubernetes.choosing import Ended
@@ -169,3 +169,41 @@ def test_progress_counts_the_partitions_of_finished_indexes():
 def test_a_report_is_found_in_a_log_between_other_things():
     assert running.report_in("noise\n{\n}\nmore") is None
     assert running.report_in("") is None
+
+
+def step_of(step, at, *, ended="", attempt=1):
+    made = job(attempt, ended=ended)
+    made["metadata"] |= {
+        "labels": {ATTEMPT: str(attempt), STEP: step},
+        "creationTimestamp": f"2026-11-24T00:00:{at:02d}Z",
+    }
+    return made
+
+
+@pytest.mark.parametrize(
+    ("there", "begun"),
+    [
+        ([], False),
+        ([step_of("split", 1, ended="Failed")], False),
+        ([step_of("split", 1, ended="Complete")], True),
+        ([step_of("process", 2)], True),  # though split and its pod are gone
+        ([step_of("merge", 2)], True),
+        ([step_of("split", 1, ended="Complete"), step_of("merge", 5, ended="Complete")], False),  # it is wanted anew
+        ([step_of("split", 9, ended="Complete"), step_of("merge", 5, ended="Complete")], True),
+        ([step_of("run", 7), step_of("split", 1, ended="Complete"), step_of("merge", 5, ended="Complete")], False),
+        # A coordinator that comes again does not do anew what it has done itself.
+        ([step_of("run", 1), step_of("split", 2, ended="Complete"), step_of("merge", 5, ended="Complete")], True),
+    ],
+)
+def test_fresh_begins_anew_once(there, begun):
+    assert running.is_begun(there) is begun
+
+
+def test_an_index_that_succeeded_in_the_end_does_not_tell_why_the_run_failed():
+    busy, killed = failed(TransientError("busy")), pod(reason="OOMKilled", exit_code=137)
+    for one, index in ((busy, "3"), (killed, "7")):
+        one["metadata"]["labels"] = {telling.INDEX: index}
+    ended = {"status": {"failedIndexes": "7"}}
+    assert telling.decisive(ended, [busy, killed]) == [killed]
+    assert telling.decisive({"status": {}}, [busy, killed]) == [busy, killed]
+    assert isinstance(telling.error_of(FAILED, [busy, killed]), ProcessingError)  # 75 was tried again
