@@ -17,19 +17,7 @@ from rowmill.cli import ending, layout, telling
 )
 @declared.job
 @declared.input_
-@declared.output
-@declared.table
-@declared.workspace
-@declared.workers
-@declared.rows_per_partition
-@declared.params
-@declared.rejects
-@declared.create_table
-@declared.write_rate
-@declared.tracker
-@declared.keep_code
-@declared.fresh
-@declared.overwrite
+@declared.request_options
 @click.option(
     "--on",
     type=click.Choice(["inline", "processes", "kubernetes"]),
@@ -47,6 +35,7 @@ def check(
     """Check, and tell what was found."""
     from rowmill import api
 
+    declared.refuse_keep_and_fresh(chosen)
     with telling.users_code():
         places = api.check(job, input, **chosen, tell=telling.note)
     ending.step("check", places=places)

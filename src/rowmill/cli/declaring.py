@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -112,8 +112,11 @@ keep_code = click.option(
     "--continue", "keep_code", is_flag=True, help="Keep finished partitions although the code changed."
 )
 fresh = click.option("--fresh", is_flag=True, help="Do everything anew.")
-KEEP_OR_FRESH = "--continue keeps finished partitions, --fresh does them anew: give one of them"
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an output that another run wrote.")
+REQUEST = (
+    output, table, workspace, workers, rows_per_partition, params, rejects, create_table, write_rate, tracker,
+    keep_code, fresh, overwrite,
+)  # fmt: skip
 namespace = click.option("--namespace", metavar="NAME", help="Where pods run.  [default: the kubeconfig's]")
 kube_context = click.option(
     "--kube-context", metavar="NAME", help="Context of the kubeconfig.  [default: the current one]"
@@ -137,11 +140,26 @@ KUBERNETES = (
 )
 
 
+def request_options(function: F) -> F:
+    """Add the options that say what a run is asked to do; whoever begins one, tries one or writes one down has them."""
+    return _with(REQUEST, function)
+
+
 def kubernetes_options(function: F) -> F:
     """Add the options that say what pods are made of; each is a setting too."""
-    for option in reversed(KUBERNETES):
+    return _with(KUBERNETES, function)
+
+
+def _with(options: tuple[Callable[[F], F], ...], function: F) -> F:
+    for option in reversed(options):
         function = option(function)
     return function
+
+
+def refuse_keep_and_fresh(chosen: Mapping[str, Any]) -> None:
+    """Refuse what contradicts itself."""
+    if chosen["keep_code"] and chosen["fresh"]:
+        raise click.UsageError("--continue keeps finished partitions, --fresh does them anew: give one of them")
 
 
 job_option = click.option(

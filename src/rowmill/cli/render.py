@@ -32,19 +32,7 @@ if TYPE_CHECKING:
     help="What is written.",
 )
 @click.option("--into", metavar="FOLDER", help="Write files there, and not on standard output.")
-@declared.output
-@declared.table
-@declared.workspace
-@declared.workers
-@declared.rows_per_partition
-@declared.params
-@declared.rejects
-@declared.create_table
-@declared.write_rate
-@declared.tracker
-@declared.keep_code
-@declared.fresh
-@declared.overwrite
+@declared.request_options
 @declared.kubernetes_options
 def render(
     job: str,
@@ -59,8 +47,7 @@ def render(
 
     if form == "kustomize" and into is None:
         raise click.UsageError("a kustomize base is a folder: give --into FOLDER")
-    if chosen["keep_code"] and chosen["fresh"]:
-        raise click.UsageError(declared.KEEP_OR_FRESH)
+    declared.refuse_keep_and_fresh(chosen)
     with telling.users_code():
         files = api.render(job, input, form, **chosen)
     if into is None:

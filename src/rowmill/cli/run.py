@@ -21,24 +21,12 @@ if TYPE_CHECKING:
 )
 @declared.job
 @declared.input_
-@declared.output
-@declared.table
-@declared.workspace
-@declared.workers
+@declared.request_options
 @click.option(
     "--on",
     type=click.Choice(["inline", "processes", "kubernetes"]),
     help="Where rows run.  [default: here, by their number]",
 )
-@declared.rows_per_partition
-@declared.params
-@declared.rejects
-@declared.create_table
-@declared.write_rate
-@declared.tracker
-@declared.keep_code
-@declared.fresh
-@declared.overwrite
 @click.option("--sequential", is_flag=True, help="Inline, in one partition, into INPUT_Single_Output.")
 @click.option("--dry-run", is_flag=True, help="Show the plan, and write nothing.")
 @declared.kubernetes_options
@@ -60,8 +48,7 @@ def run(
     **chosen: Any,
 ) -> None:
     """Take the options, and tell how the run ended."""
-    if chosen["keep_code"] and chosen["fresh"]:
-        raise click.UsageError(declared.KEEP_OR_FRESH)
+    declared.refuse_keep_and_fresh(chosen)
     if sequential:
         chosen = sequentially(input, chosen)
     if dry_run:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
 from rowmill.cli import declaring as declared
 from rowmill.cli import ending, layout, telling
 
@@ -17,19 +15,7 @@ from rowmill.cli import ending, layout, telling
 )
 @declared.job
 @declared.input_
-@declared.output
-@declared.table
-@declared.workspace
-@declared.workers
-@declared.rows_per_partition
-@declared.params
-@declared.rejects
-@declared.create_table
-@declared.write_rate
-@declared.tracker
-@declared.keep_code
-@declared.fresh
-@declared.overwrite
+@declared.request_options
 @declared.as_json
 def split(
     job: str,
@@ -41,8 +27,7 @@ def split(
     """Split, and tell the run's id."""
     from rowmill import api
 
-    if chosen["keep_code"] and chosen["fresh"]:
-        raise click.UsageError(declared.KEEP_OR_FRESH)
+    declared.refuse_keep_and_fresh(chosen)
     with telling.users_code():
         begun = api.split(job, input, **chosen)
     manifest, left = begun.manifest, len(begun.unfinished)

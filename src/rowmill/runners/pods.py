@@ -10,7 +10,7 @@ import msgspec
 
 from rowmill import kubejobs, settings
 from rowmill.errors import ConfigurationError, ProcessingError
-from rowmill.kubejobs import Pods, Request
+from rowmill.kubejobs import Pods, Request, naming
 from rowmill.kubejobs.places import CODE, claim_of, code_key, file_in_pods, refuse_password, table_in_pods
 from rowmill.runners import loading
 from rowmill.runners.starting import NO_TABLE
@@ -48,6 +48,16 @@ class InPods(NamedTuple):
     files: dict[str, str]
     template: dict[str, Any] | None
     chosen: dict[str, Value]
+
+    @property
+    def digest(self) -> str:
+        """What names the request before its run's id is known."""
+        return naming.request_digest(self.pods, self.request)
+
+    @property
+    def place(self) -> str:
+        """What names the request's places, whoever asks."""
+        return naming.place_digest(self.pods, self.request)
 
     def with_template(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """Return a KubernetesJob with the user's template merged in."""

@@ -42,7 +42,7 @@ def check(made: InPods, cluster: Cluster, tell: Callable[[str], None]) -> list[P
     def canary(attempt: int) -> Object:
         return kubejobs.canary_job(made.pods, made.request, attempt=attempt)
 
-    selector = {naming.REQUEST: naming.request_digest(made.pods, made.request), naming.STEP: "check"}
+    selector = {naming.REQUEST: made.digest, naming.STEP: "check"}
     job = running.step(made, Following(cluster, tell, give_up_s=CANNOT_BEGIN_S), selector, canary)
     told = telling.facts_of(pods_of(cluster, job, "Succeeded")) or {}
     cluster.delete("Job", job["metadata"]["name"])

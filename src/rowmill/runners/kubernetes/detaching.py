@@ -24,7 +24,7 @@ def detach(made: InPods, cluster: Cluster) -> str:
     """
     cluster.check_version()
     running.refuse_others(made, cluster)
-    selector = {naming.REQUEST: naming.request_digest(made.pods, made.request), naming.STEP: "run"}
+    selector = {naming.REQUEST: made.digest, naming.STEP: "run"}
     there = jobs_of(cluster, selector)
     job = choosing.to_follow(there)
     if job is None:

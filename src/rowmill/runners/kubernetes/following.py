@@ -59,11 +59,6 @@ def jobs_of(cluster: Cluster, selector: Mapping[str, str]) -> list[Object]:
     return list(cluster.list("Job", labels=",".join(f"{name}={value}" for name, value in selector.items())))
 
 
-def created(cluster: Cluster, manifest: Object) -> None:
-    """Create a KubernetesJob, or attach to the one of its name."""
-    cluster.create(manifest)
-
-
 def followed(following: Following, name: str) -> Followed:
     """Wait for a KubernetesJob's end.
 

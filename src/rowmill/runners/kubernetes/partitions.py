@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING
 from rowmill import kubejobs
 from rowmill.errors import StateError
 from rowmill.kubejobs import naming
-from rowmill.runners.kubernetes import choosing, running, troubles
+from rowmill.runners.kubernetes import choosing, progress, running, troubles
 from rowmill.runners.kubernetes.following import (
     DELETED,
     LOOK_MOST_S,
     TROUBLE_S,
     Followed,
-    created,
     jobs_of,
     troubles_of,
 )
 from rowmill.runners.kubernetes.telling import AGAIN
-from rowmill.tracker import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from rowmill.runners.kubernetes.cluster import Cluster
     from rowmill.runners.kubernetes.progress import Found
     from rowmill.runners.pods import InPods
+    from rowmill.tracker import View
 
 LOOK_S, LOOKED_AT = 0.5, 5
 
@@ -60,7 +59,7 @@ def each_partition(
             if not end.well:
                 _take_back(cluster, jobs)
                 raise running.error_of(made, cluster, Followed(jobs[index], end))
-        watch(_view(found, len(ended)))
+        watch(progress.view(found, len(ended)))
         if len(ended) == found.partitions:
             return
         room = made.chosen["workers"].value - (len(jobs) - len(ended))
@@ -69,7 +68,7 @@ def each_partition(
             waiting = []
         for index in waiting:
             manifest = kubejobs.partition_job(made.pods, found.run_id, index, attempt=attempt)
-            created(cluster, running.labelled(made, manifest))
+            cluster.create(running.labelled(made, manifest))
             seen.add(index)
         pause_s = LOOK_S if waiting else min(LOOK_MOST_S, pause_s * 1.3)
         found_now = list(map(troubles.suspended, suspended(jobs)))
@@ -101,8 +100,3 @@ def waiting_of(jobs: dict[int, Object]) -> list[Object]:
 def suspended(jobs: dict[int, Object]) -> list[str]:
     """Return the names of KubernetesJobs that wait for somebody."""
     return [job["metadata"]["name"] for job in jobs.values() if job["spec"].get("suspend")]
-
-
-def _view(found: Found, done: int) -> View:
-    rows = found.rows * done // max(1, found.partitions)
-    return View("process", found.rows, rows, found.partitions, done)

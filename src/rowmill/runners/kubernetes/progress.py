@@ -62,6 +62,10 @@ def view_of(job: Mapping[str, Any], found: Found, receipts: int = 0) -> View:
     before = found.partitions - found.unfinished
     partitions = before + sum(len(range(index, found.unfinished, count)) for index in done)
     partitions = min(max(partitions, receipts), found.partitions)
-    rows = found.rows * partitions // max(1, found.partitions)
-    failures = job.get("status", {}).get("failed", 0)
-    return View("process", found.rows, rows, found.partitions, partitions, failures=failures)
+    return view(found, partitions, failures=job.get("status", {}).get("failed", 0))
+
+
+def view(found: Found, done: int, *, failures: int = 0) -> View:
+    """Return how far a run is of which so many partitions are done; their rows are those of the mean."""
+    rows = found.rows * done // max(1, found.partitions)
+    return View("process", found.rows, rows, found.partitions, done, failures=failures)

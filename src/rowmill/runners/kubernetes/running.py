@@ -17,7 +17,7 @@ from rowmill.errors import RowmillError, StateError, Stopped, TransientError
 from rowmill.kubejobs import naming
 from rowmill.model.report import Report
 from rowmill.runners.kubernetes import choosing, keeping, telling
-from rowmill.runners.kubernetes.following import DELETED, Followed, Following, created, followed, jobs_of, pods_of
+from rowmill.runners.kubernetes.following import DELETED, Followed, Following, followed, jobs_of, pods_of
 from rowmill.runners.kubernetes.progress import Counted, Found, view_of
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def rounds(made: InPods, cluster: Cluster, watch: Callable[[View], None], tell: 
     Raises:
         RowmillError: What a pod failed with.
     """
-    ours = jobs_of(cluster, {naming.REQUEST: naming.request_digest(made.pods, made.request)})
+    ours = jobs_of(cluster, {naming.REQUEST: made.digest})
     merging = choosing.to_follow(steps_of(ours, "merge"))
     if merging is not None:  # it holds the run: a split would have to wait for it
         return merge(made, cluster, merging["metadata"]["labels"][naming.RUN], tell)
@@ -102,7 +102,7 @@ def split(made: InPods, cluster: Cluster, tell: Callable[[str], None], *, fresh:
     def manifest(attempt: int) -> Object:
         return kubejobs.split_job(made.pods, request, attempt=attempt)
 
-    selector = {naming.REQUEST: naming.request_digest(made.pods, made.request), naming.STEP: "split"}
+    selector = {naming.REQUEST: made.digest, naming.STEP: "split"}
     job = step(made, Following(cluster, tell), selector, manifest)
     facts = telling.facts_of(pods_of(cluster, job, "Succeeded"))
     if facts is None:
@@ -202,8 +202,8 @@ def step(
     job = choosing.to_follow(there)
     if job is None:
         job = labelled(made, manifest(choosing.next_attempt(there, least)))
-        created(cluster, job)
-    elif job["metadata"]["labels"].get(naming.REQUEST) != naming.request_digest(made.pods, made.request):
+        cluster.create(job)  # or somebody else was quicker: it has the same name
+    elif job["metadata"]["labels"].get(naming.REQUEST) != made.digest:
         raise others(cluster, job)
     return checked(made, cluster, followed(following, job["metadata"]["name"]))
 
@@ -214,9 +214,8 @@ def refuse_others(made: InPods, cluster: Cluster) -> None:
     Raises:
         StateError: Something is.
     """
-    mine = naming.request_digest(made.pods, made.request)
-    for job in jobs_of(cluster, {naming.PLACE: naming.place_digest(made.pods, made.request)}):
-        if choosing.is_going(job) and job["metadata"]["labels"].get(naming.REQUEST) != mine:
+    for job in jobs_of(cluster, {naming.PLACE: made.place}):
+        if choosing.is_going(job) and job["metadata"]["labels"].get(naming.REQUEST) != made.digest:
             raise others(cluster, job)
 
 
@@ -234,8 +233,8 @@ def labelled(made: InPods, manifest: Object) -> Object:
     """Return a KubernetesJob with the user's template, and with labels by which others know whose it is."""
     manifest = made.with_template(manifest)
     labels = manifest["metadata"]["labels"] | {
-        naming.REQUEST: naming.request_digest(made.pods, made.request),
-        naming.PLACE: naming.place_digest(made.pods, made.request),
+        naming.REQUEST: made.digest,
+        naming.PLACE: made.place,
     }
     return {**manifest, "metadata": {**manifest["metadata"], "labels": labels}}
 
