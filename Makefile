@@ -29,7 +29,7 @@ servers:  ## PostgreSQL from Debian, where it is missing: tests start their own
 		{ echo "the tests need PostgreSQL's server: apt-get install postgresql, as root" >&2; exit 1; }
 
 $(DEV_STAMP): $(STAMP) requirements-dev.txt | servers
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all,cdk]' --requirement requirements-dev.txt
 	$(BIN)/python -c "from rowmill import devcloud; devcloud.environment()"  # the local AWS, apart from ours
 	touch $@
 
