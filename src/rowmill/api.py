@@ -17,7 +17,12 @@ from rowmill.runners.clustered import in_cluster
 from rowmill.runners.clustered import pods as pods
 from rowmill.runners.clustered import render as render
 from rowmill.runners.coordinator import How
+from rowmill.runners.fixing import rejects_csv as rejects_csv
 from rowmill.runners.opening import open_run, workspace_at
+from rowmill.runners.repairing import rehearse as rehearse
+from rowmill.runners.repairing import rejects as rejects
+from rowmill.runners.repairing import repair as repair
+from rowmill.runners.repairing import waive as waive
 from rowmill.runners.starting import NO_TABLE, Asked, absolute, job_of, start
 from rowmill.steps import split as splitting
 from rowmill.steps.source import spool
@@ -71,7 +76,7 @@ def run(
         on: `inline`, `processes` or `kubernetes`; by default here, by the number of rows.
         rows_per_partition: A number, or `auto` = by the number of rows, which also is the default.
         params: What `ctx.params` gives.
-        rejects: `stop`, a number of rows, or a share as `0.5%`.
+        rejects: `stop`, a number of rows, a share as `0.5%`, or `hold`.
         create_table: Make a DynamoDB table that is not there.
         write_rate: Write units a second into DynamoDB, over all workers.
         tracker: A `redis://` or `rediss://` address that shows progress to others.

@@ -164,7 +164,7 @@ class Job:
         process: An `Exec`, in place of a decorated function.
         rows_per_partition: The job's own default; None = by size.
         concurrency: For `async def`: rows in flight per worker.
-        rejects: `stop`, a number of rows, or a share as `0.5%`: the job's own default.
+        rejects: `stop`, a number of rows, a share as `0.5%`, or `hold`: the job's own default.
         on_error: `reject` turns an exception of the function into a reject; by default it ends the run.
         tries: How often a row is tried that raises `TransientError`.
         totals: Columns of the input whose exact sums are reported by outcome.

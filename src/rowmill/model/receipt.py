@@ -39,6 +39,7 @@ class Receipt(msgspec.Struct, frozen=True):
         table_rows: Rows that the table acknowledged; None without a table.
         totals: Per declared column and outcome, the exact sum as text.
         seconds: Time that the partition took.
+        reject_places: For each reject, in order, how many of the partition's written rows stand before it.
     """
 
     run_id: str
@@ -52,6 +53,7 @@ class Receipt(msgspec.Struct, frozen=True):
     table_rows: int | None
     totals: dict[str, dict[str, str]]
     seconds: float
+    reject_places: tuple[int, ...] = ()
     schema: str = SCHEMA
 
 

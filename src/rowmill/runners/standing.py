@@ -27,7 +27,7 @@ class Status(msgspec.Struct, frozen=True):
     """How a run stands.
 
     Attributes:
-        state: `succeeded`, `running`, `interrupted`.
+        state: `succeeded`, `held`, `running`, `interrupted`.
         rows: All rows; 0 before they are counted.
         rows_done: Rows of partitions that have a receipt; of those under way too while it is running.
         ended: When it ended well.
@@ -68,18 +68,19 @@ def status_of(place: Storage, run_id: str) -> Status:
     record = load(wire.RUN, RunRecord)
     if record is None:
         raise StateError(f"there is no run {run_id} in {place.url}", hint="`rowmill runs` lists them")
-    manifest, report = load(wire.MANIFEST, Manifest), load(wire.REPORT, Report)
+    manifest, report, held = load(wire.MANIFEST, Manifest), load(wire.REPORT, Report), load(wire.HELD, Report)
     names = list(place.list(f"{wire.run_dir(run_id)}/{wire.RECEIPTS}"))
     read = in_order(place.get, names, READ_AT_ONCE)
     receipts = [codec.decode(data, Receipt, name=name) for name, data in zip(names, read, strict=True) if data]
     running = report is None and place.claimed(f"{wire.run_dir(run_id)}/{wire.CLAIM}")
     shown = read_view(record.tracker, run_id) if running and record.tracker else None
     view: View | None = shown or (load(wire.PROGRESS, View) if running else None)
+    told: Report | None = report or held
     done = sum(receipt.counts.read for receipt in receipts)
     return Status(
         run_id=run_id,
         job=record.job,
-        state="succeeded" if report is not None else "running" if running else "interrupted",
+        state=_state(report, held, running=running),
         input=record.input,
         output=record.output,
         started=record.started,
@@ -88,11 +89,17 @@ def status_of(place: Storage, run_id: str) -> Status:
         rows_done=max(done, view.rows_done) if view is not None else done,
         partitions=0 if manifest is None else len(manifest.partitions),
         partitions_done=len(receipts),
-        rejected=sum(receipt.counts.rejected for receipt in receipts),
+        rejected=told.counts.rejected if told else sum(receipt.counts.rejected for receipt in receipts),
         rows_per_second=None if view is None else view.rows_per_second,
         eta_s=None if view is None else view.eta_s,
         source="workspace" if shown is None else "tracker",
     )
+
+
+def _state(report: Report | None, held: Report | None, *, running: bool) -> str:
+    if report is not None:
+        return "succeeded"
+    return "running" if running else "held" if held is not None else "interrupted"
 
 
 def _loaded(place: Storage, run_id: str, name: str, kind: type[Any]) -> Any:

@@ -105,8 +105,9 @@ def _work(
             first_line=partition.first_line,
             expect_digest=partition.digest,
         )
-        with _calling(run, manifest, source.reads, read, prepared) as call:
+        with calling(run, manifest, source.reads, read, prepared) as call:
             for made in _outcomes(source.reads, manifest.columns, read(), partition.first_ordinal, call):
+                results.expect(made[-1])
                 data.write(results.take(*made))
                 results.tell(tell, at_least=TELL_ROWS)
         results.tell(tell, at_least=0)
@@ -122,11 +123,12 @@ def _work(
         code_digest=run.code_digest,
         counts=counts,
         data=data.published(counts.written),
-        rejects=_publish_rejects(run, partition.index, attempt, results.rejects),
+        rejects=publish_rejects(run, partition.index, attempt, results.rejects),
         columns=results.columns,
         table_rows=table_rows,
         totals=results.totals.as_text(),
         seconds=0.0,
+        reject_places=tuple(results.reject_places),
     )
 
 
@@ -161,7 +163,7 @@ def gz(run: Run) -> bool:
     return run.record.output.endswith(".gz")
 
 
-def _calling(
+def calling(
     run: Run, manifest: Manifest, reads: Format, read: Callable[[], Iterator[Chunk]], prepared: Prepared
 ) -> AbstractContextManager[Callable[[Batch], list[Any]]]:
     """Return what gives the outcomes of rows: the function, or the program's output."""
@@ -198,7 +200,8 @@ def batch_of(reads: Format, chunk: Chunk, decoded: Decoded, ordinal: int) -> Bat
     return Batch(decoded.rows, ordinals, line_of)
 
 
-def _publish_rejects(run: Run, partition: int, attempt: str, rejects: list[Reject]) -> DataObject | None:
+def publish_rejects(run: Run, partition: int, attempt: str, rejects: Sequence[Reject]) -> DataObject | None:
+    """Write a partition's rejects; None if there are none."""
     if not rejects:
         return None
     data = b"".join(codec.encode_line(reject) for reject in rejects)

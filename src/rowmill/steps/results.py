@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from decimal import Context as Arithmetic
 from decimal import Decimal, Inexact, InvalidOperation
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -46,6 +47,7 @@ class Results:
         self._told = (0, 0)  # rows and rejects
         self.columns: tuple[str, ...] | None = None
         self.rejects: list[Reject] = []
+        self.reject_places: list[int] = []
         self.totals = Totals(run.job.totals)
 
     @property
@@ -60,16 +62,19 @@ class Results:
             tell(Progress(self._read - rows, len(self.rejects) - rejected))
             self._told = (self._read, len(self.rejects))
 
-    def take(
-        self, batch: Batch, outcomes: list[Any], decoded: Decoded, chunk: Chunk, reads: Format, ordinal: int
-    ) -> bytes:
-        """Sort a chunk's outcomes, save the values in the table, and return them as the output's bytes.
+    def expect(self, ordinal: int) -> None:
+        """Check the second law: the chunk that comes next follows the one before it.
 
         Raises:
-            IntegrityError: The chunk does not follow the one before it: the second law would be broken.
+            IntegrityError: It does not.
         """
         if ordinal != self._first + self._read:
             raise IntegrityError(f"row {ordinal + 1:,} came where row {self._first + self._read + 1:,} is due")
+
+    def take(
+        self, batch: Batch, outcomes: list[Any], decoded: Decoded, chunk: Chunk, reads: Format, ordinal: int
+    ) -> bytes:
+        """Sort a chunk's outcomes, save the values in the table, and return them as the output's bytes."""
         self._read += len(batch.rows) + len(decoded.malformed)
         refused = dict(decoded.malformed)
         values: Sequence[Any] = outcomes
@@ -81,9 +86,10 @@ class Results:
         if values and self._stage is not None:
             values, at = self._saved(values, at, refused, ordinal, batch)
         data = self._encoded(values, at, batch) if values else b""
-        self._written += len(values)
         if refused:
+            self.reject_places += [self._written + bisect_left(at, ordinal + place) for place in sorted(refused)]
             self._refuse(refused, chunk, reads, ordinal)
+        self._written += len(values)
         return data
 
     def _sorted(
@@ -197,6 +203,14 @@ class Totals:
         for column, number in numbers.items():
             self._sums[column][kind] = EXACT.add(self._sums[column][kind], number)
         return None
+
+    def less(self, others: Totals) -> Totals:
+        """Return these sums without those of other rows."""
+        result = Totals(self.columns)
+        for column, sums in self._sums.items():
+            for kind, total in sums.items():
+                result._sums[column][kind] = EXACT.subtract(total, others._sums[column][kind])
+        return result
 
     def as_text(self) -> dict[str, dict[str, str]]:
         """Return the sums as text, so that no digit is lost on the way."""

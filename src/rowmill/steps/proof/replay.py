@@ -36,7 +36,15 @@ class Outcome(NamedTuple):
     answer: Any
 
 
-def oracle(job: Job, file: BinaryIO, *, digest: str, params: Mapping[str, str], now: datetime) -> Iterator[Outcome]:
+def oracle(
+    job: Job,
+    file: BinaryIO,
+    *,
+    digest: str,
+    params: Mapping[str, str],
+    now: datetime,
+    corrected: Mapping[int, Given] | None = None,
+) -> Iterator[Outcome]:
     """Call the job's function on one row after the other, in this process.
 
     Args:
@@ -45,11 +53,14 @@ def oracle(job: Job, file: BinaryIO, *, digest: str, params: Mapping[str, str], 
         digest: The input's, for stable ids.
         params: What `ctx.params` gives.
         now: What `ctx.now` gives.
+        corrected: Rows that were repaired, by ordinal.
     """
+    mended = corrected or {}
     namespace = uuid_utils.UUID(str(identity.row_namespace(job.name, digest)))
     with preparing(job, params) as prepared:
         call = _callable(job, prepared.loop)
-        for ordinal, given in enumerate(naive.rows(in_utf8(job.reads), file)):
+        for ordinal, stood in enumerate(naive.rows(in_utf8(job.reads), file)):
+            given = mended[ordinal]._replace(line=stood.line) if ordinal in mended else stood
             line_of = lambda _, line=given.line: line  # noqa: E731 - of this row only
             context = Context(
                 ordinal=ordinal, namespace=namespace, params=params, now=now, setup=prepared.setup, line_of=line_of
