@@ -10,7 +10,7 @@ from rowmill.errors import InputError
 from rowmill.model.repair import Correction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from rowmill.model.receipt import Reject
     from rowmill.runners.repairing import Rejects
@@ -43,14 +43,16 @@ def rejects_csv(found: Rejects) -> str:
     return out.getvalue()
 
 
-def corrections(data: bytes, name: str, rejects: Iterable[Reject], before: Mapping[int, str]) -> list[Correction]:
+def corrections(
+    data: bytes, name: str, rejects: Iterable[Reject], before: Mapping[int, Collection[str]]
+) -> list[Correction]:
     """Read the file, and find the reject that each line stands for.
 
     Args:
         data: The file.
         name: What it is called, for messages.
         rejects: What is left of the run's rejects, in order.
-        before: What was handed in before, by ordinal: a row that was repaired by the same text is passed over.
+        before: Texts that were handed in before, by ordinal: whoever was cut off hands them in again.
 
     Raises:
         InputError: It is no such file, or speaks of a row that is not among the rejects.
@@ -63,7 +65,7 @@ def corrections(data: bytes, name: str, rejects: Iterable[Reject], before: Mappi
         raise InputError(f"{name} corrects no row", hint=NEXT)
     for fix in fixes:
         ordinal = by_line.get(fix.line or 0, -1) if fix.ordinal is None else fix.ordinal
-        if ordinal not in known and before.get(ordinal) == fix.row:
+        if ordinal not in known and fix.row in before.get(ordinal, ()):
             continue
         _check(fix, ordinal, known, name)
         if ordinal in found:

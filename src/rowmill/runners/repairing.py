@@ -300,8 +300,8 @@ def _finish_quietly(run: Run, manifest: Manifest) -> None:
 
 
 def _matched(held: Held, data: bytes, name: str) -> list[Correction]:
-    """Return what a file corrects, without what was repaired before by the same text."""
-    given = generations.corrected(held.run.workspace, held.generation.repairs)
+    """Return what a file corrects, without rows that are repaired, and had the same text handed in before."""
+    given = generations.handed_in(held.run.workspace, held.generation.repairs)
     return fixing.corrections(data, name, held.rejects(), given)
 
 

@@ -56,12 +56,21 @@ def seen(workspace: Storage, run_id: str) -> Generation:
 
 def corrected(workspace: Storage, repairs: Sequence[Repair]) -> dict[int, str]:
     """Return the texts that stand for rows of the input since they were repaired, by ordinal."""
-    found: dict[int, str] = {}
+    return {one.ordinal: one.row for one in _handed_in(workspace, repairs)}
+
+
+def handed_in(workspace: Storage, repairs: Sequence[Repair]) -> dict[int, set[str]]:
+    """Return all texts that were handed in for rows of the input, by ordinal."""
+    found: dict[int, set[str]] = {}
+    for one in _handed_in(workspace, repairs):
+        found.setdefault(one.ordinal, set()).add(one.row)
+    return found
+
+
+def _handed_in(workspace: Storage, repairs: Sequence[Repair]) -> Iterator[Correction]:
     for repair in repairs:
         data = b"" if repair.rows is None else workspace.get(repair.rows.name) or b""
-        given = (codec.decode(line, Correction, name=f"repair {repair.number}") for line in data.splitlines())
-        found |= {one.ordinal: one.row for one in given}
-    return found
+        yield from (codec.decode(line, Correction, name=f"repair {repair.number}") for line in data.splitlines())
 
 
 def repairs_begun(run: Run) -> set[int]:
