@@ -32,9 +32,27 @@ if TYPE_CHECKING:
     from rowmill.model.report import Report
     from rowmill.model.verification import Verification
     from rowmill.runners.checking import Place
+    from rowmill.runners.first_job import FirstJob
     from rowmill.runners.generating import Generated
     from rowmill.runners.standing import Status
     from rowmill.tracker import View
+
+
+def init(input: str, job_file: str = "job.py", *, overwrite: bool = False) -> FirstJob:  # noqa: A002 - the user's word
+    """Look at a file and write a job that runs on it; return what was guessed.
+
+    Args:
+        input: The file's path or URL.
+        job_file: Where the job goes.
+        overwrite: Replace a file that is there.
+
+    Raises:
+        InputError: There is no such input, or nothing in it.
+        StateError: There is such a file, and it is not to be replaced.
+    """
+    from rowmill.runners.first_job import first_job
+
+    return first_job(input, job_file, overwrite=overwrite)
 
 
 def run(

@@ -10,6 +10,8 @@ from rowmill.cli.declaring import manner_options, with_example
 from rowmill.wire import VERSION
 
 NAMES = (
+    "init",
+    "try",
     "run",
     "plan",
     "check",
