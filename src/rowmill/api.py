@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rowmill.runners.generating import Generated
     from rowmill.runners.standing import Status
     from rowmill.runners.trying import Trial
+    from rowmill.steps.scan import Scan
     from rowmill.tracker import View
 
 
@@ -317,6 +318,29 @@ def check(
     finally:
         if made.table is not None:
             made.table.close()
+
+
+def scan(job: Job | str, input: str, *, on: str | None = None) -> Scan | None:  # noqa: A002
+    """Look at every row without calling the function; None where the rows are to be seen in a cluster only.
+
+    Args:
+        job: As for `run`.
+        input: The file's path or URL.
+        on: As for `run`.
+
+    Raises:
+        InputError: The text breaks the declared rules.
+    """
+    from tempfile import TemporaryDirectory
+
+    from rowmill.steps.scan import scan as scanned
+
+    if settings.resolve({"on": on})["on"].value not in (None, "inline", "processes"):
+        return None
+    with TemporaryDirectory(prefix="rowmill-check-") as folder:
+        made, _ = start(Asked(job, input, None, None, {"table": NO_TABLE, "workspace": folder}))
+        source = spool(made)
+        return scanned(made.job, source, splitting.survey(made, source))
 
 
 def runs(*, workspace: str | None = None) -> list[Status]:
