@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from rowmill.job import Job
     from rowmill.model.capacity import Writing
+    from rowmill.model.expected import Expected
     from rowmill.model.manifest import Manifest
     from rowmill.model.report import Report
     from rowmill.model.verification import Verification
@@ -193,6 +194,42 @@ def plan(
         }
         made, _ = start(Asked(job, input, None, None, chosen))
         return splitting.survey(made, spool(made))
+
+
+def expected(
+    job: Job | str,
+    input: str,  # noqa: A002
+    manifest: Manifest,
+    *,
+    split_s: float,
+    workers: int | None = None,
+    params: Mapping[str, str] | None = None,
+) -> Expected:
+    """Run the first rows for about a second; return what a whole run is expected to take on this machine.
+
+    Args:
+        job: As for `run`.
+        input: As for `plan`.
+        manifest: What `plan` returned.
+        split_s: Seconds that it took.
+        workers: As for `run`.
+        params: As for `run`.
+
+    Raises:
+        RowmillError: As the run would end on these rows.
+    """
+    from rowmill.model import expected as expecting
+    from rowmill.runners.sampling import sampled
+
+    made, _ = job_of(job)
+    return expecting.expected(
+        sampled(made, input, params),
+        rows=manifest.rows,
+        split_s=split_s,
+        workers=settings.resolve({"workers": workers})["workers"].value,
+        partitions=len(manifest.partitions),
+        spooled_bytes=manifest.input.bytes if manifest.input.spooled else 0,
+    )
 
 
 def writing(
