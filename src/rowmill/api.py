@@ -202,6 +202,7 @@ def expected(
     manifest: Manifest,
     *,
     split_s: float,
+    table: str | None = None,
     workers: int | None = None,
     params: Mapping[str, str] | None = None,
 ) -> Expected:
@@ -212,6 +213,7 @@ def expected(
         input: As for `plan`.
         manifest: What `plan` returned.
         split_s: Seconds that it took.
+        table: As for `run`; what another table than SQLite takes is not in it.
         workers: As for `run`.
         params: As for `run`.
 
@@ -222,13 +224,16 @@ def expected(
     from rowmill.runners.sampling import sampled
 
     made, _ = job_of(job)
+    chosen = settings.resolve({"table": table, "workers": workers})
+    here = chosen["table"].value.startswith("sqlite:")
     return expecting.expected(
-        sampled(made, input, params),
+        sampled(made, input, params, saved=here),
         rows=manifest.rows,
         split_s=split_s,
-        workers=settings.resolve({"workers": workers})["workers"].value,
+        workers=chosen["workers"].value,
         partitions=len(manifest.partitions),
         spooled_bytes=manifest.input.bytes if manifest.input.spooled else 0,
+        table_elsewhere=made.table is not None and not here and chosen["table"].value != NO_TABLE,
     )
 
 
