@@ -67,13 +67,13 @@ def control(
 
     Args:
         what: `cancel`, `pause`, `resume` or `scale`.
-        run_id: Which run.
+        run_id: Which run; the name of one of its KubernetesJobs will do.
         workers: For `scale`: pods at once.
         namespace: As for `run`.
         kube_context: As for `run`.
 
     Raises:
-        StateError: It is not under way there, or a queue decides.
+        StateError: It is not under way there, nothing would change, or a queue decides.
     """
     from rowmill.runners.kubernetes import controlling
     from rowmill.runners.kubernetes.cluster import connected
