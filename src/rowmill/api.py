@@ -151,10 +151,9 @@ def run(
     if settings.resolve(chosen)["on"].value == "kubernetes":
         from rowmill.runners.kubernetes.running import run as run_in_pods
 
-        ready, cluster = in_cluster(
-            Asked(job, input, output, params, chosen, fresh), keep_code=keep_code, overwrite=overwrite
-        )
-        return run_in_pods(ready, cluster, watch, tell or (lambda _: None))
+        asked = Asked(job, input, output, params, chosen, fresh)
+        with in_cluster(asked, keep_code=keep_code, overwrite=overwrite) as (ready, cluster):
+            return run_in_pods(ready, cluster, watch, tell or (lambda _: None))
     made, where = start(Asked(job, input, output, params, chosen, fresh))
     how = How(where, made.record.workers, keep_code, fresh, overwrite, watch)
     tracked = open_tracker(made.record.tracker, made.id)
@@ -353,7 +352,8 @@ def check(
     if settings.resolve(chosen)["on"].value == "kubernetes":
         from rowmill.runners.kubernetes.checking import check as check_in_cluster
 
-        return check_in_cluster(*in_cluster(asked, keep_code=keep_code, overwrite=overwrite), tell or (lambda _: None))
+        with in_cluster(asked, keep_code=keep_code, overwrite=overwrite) as (ready, cluster):
+            return check_in_cluster(ready, cluster, tell or (lambda _: None))
     made, _ = start(asked)
     try:
         return checked(made, overwrite=overwrite or fresh)
