@@ -149,24 +149,24 @@ def test_a_job_that_the_folder_lacks_is_refused(tmp_path: Path) -> None:
     assert Props(job_folder=str(tmp_path), job="/job/orders.py:orders").job == "/job/orders.py:orders"
 
 
-@pytest.mark.parametrize(
-    ("kind", "cpus"),
-    [
-        ("t3.medium", 2),
-        ("m6g.medium", 1),
-        ("m6i.large", 2),
-        ("m6i.xlarge", 4),
-        ("m7g.2xlarge", 8),
-        ("c7i-flex.large", 2),
-        ("m6i.24xlarge", 96),
-    ],
-)
+CPUS = {
+    "t3.medium": 2,
+    "m6g.medium": 1,
+    "m6i.large": 2,
+    "m6i.xlarge": 4,
+    "m7g.2xlarge": 8,
+    "c7i-flex.large": 2,
+    "m6i.24xlarge": 96,
+}
+
+
+@pytest.mark.parametrize(("kind", "cpus"), CPUS.items())
 def test_cpus_follow_from_an_instance_types_size(kind: str, cpus: int) -> None:
     assert vcpus(kind) == cpus
 
 
 def test_props_load_neither_node_nor_cdk() -> None:
-    code = "import sys; from rowmill.cdk import Props; Props(lean=True); print('aws_cdk' in sys.modules, 'jsii' in sys.modules)"
+    code = "import sys; from rowmill.cdk import Props; Props(); print('aws_cdk' in sys.modules, 'jsii' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG_S, check=True)
     assert done.stdout.split() == ["False", "False"]
 
