@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import shlex
 import sys
 import zipfile
 from pathlib import Path
@@ -29,7 +28,7 @@ STACK = "aws:cloudformation:stack"
 WAIT_S, MOST_WAITS = 0.1, 3_000
 NO_CHANGE = "No updates are to be performed"
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)
-LAYER = "layer.zip"
+MOST_SAID = 400
 
 
 class Deployed(msgspec.Struct, frozen=True):
@@ -69,8 +68,8 @@ def deploy(cloud: Devcloud, folder: str | Path, stack: str = "", *, region: str 
         _upload(clients["s3"], Path(folder), assets, where)
         _register_images(cloud, Path(folder), assets, where)
     stack_name = str(artifact["properties"].get("stackName", name))
-    template = (Path(folder) / artifact["properties"]["templateFile"]).read_text(encoding="utf-8")
-    return Deployed(stack_name, where, _applied(clients["cloudformation"], stack_name, template))
+    template = _placed(artifact["properties"]["stackTemplateAssetObjectUrl"], where).removeprefix("s3:/")
+    return Deployed(stack_name, where, _applied(clients["cloudformation"], stack_name, cloud.endpoint + template))
 
 
 def remove(cloud: Devcloud, deployed: Deployed) -> None:
@@ -139,8 +138,6 @@ def _placed(text: str, region: str) -> str:
 
 def _upload(s3: Any, folder: Path, assets: dict[str, Any], region: str) -> None:
     for asset in assets.get("files", {}).values():
-        if "path" not in asset["source"] or asset["source"]["path"].endswith(".template.json"):
-            continue  # the template is sent as it is
         body = _packed(folder / asset["source"]["path"], asset["source"]["packaging"])
         for place in asset["destinations"].values():
             s3.put_object(Bucket=_placed(place["bucketName"], region), Key=place["objectKey"], Body=body)
@@ -178,23 +175,24 @@ def _register_images(cloud: Devcloud, folder: Path, assets: dict[str, Any], regi
 def _job(context: Path, dockerfile: str) -> Path | None:
     """Return what a Dockerfile copies to /job."""
     for line in (context / dockerfile).read_text(encoding="utf-8").splitlines():
-        words = [word for word in shlex.split(line, comments=True) if not word.startswith("--")]
+        words = [word for word in line.split() if not word.startswith("--")]
         if words[:1] == ["COPY"] and words[-1].rstrip("/") == JOB and len(words) == len(("COPY", "from", "to")):
             return (context / words[1]).resolve()
     return None
 
 
-def _applied(client: Any, name: str, template: str) -> dict[str, str]:
+def _applied(client: Any, name: str, template_url: str) -> dict[str, str]:
     """Create or update a stack by its template; return its outputs."""
     from botocore.exceptions import ClientError  # noqa: PLC0415 - an extra
 
-    asked = {"StackName": name, "TemplateBody": template, "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]}
+    asked = {"StackName": name, "TemplateURL": template_url, "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]}
     there = name in {one["StackName"] for one in client.describe_stacks()["Stacks"]}
     try:
         (client.update_stack if there else client.create_stack)(**asked)
     except ClientError as error:
         if NO_CHANGE not in str(error):
-            raise StateError(f"the template of {name} is refused: {error}", hint="see docs/howto/devcloud.md") from None
+            why = error.response["Error"]["Message"][-MOST_SAID:]
+            raise StateError(f"the template of {name} is refused: {why}", hint="see docs/howto/devcloud.md") from None
     else:
         _wait(client, "stack_update_complete" if there else "stack_create_complete", name)
     outputs = client.describe_stacks(StackName=name)["Stacks"][0].get("Outputs", [])

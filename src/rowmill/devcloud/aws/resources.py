@@ -6,7 +6,7 @@ from typing import Any
 
 import valkey
 from ministack.core.responses import get_region
-from ministack.services import efs, eks, elasticache, s3
+from ministack.services import efs, eks, elasticache, lambda_svc, s3
 from ministack.services.cloudformation import provisioners
 
 from rowmill.devcloud.aws import manifests, places, securing
@@ -36,6 +36,7 @@ def install() -> None:
     _complete("AWS::EFS::FileSystem", _with_folder)
     _complete("AWS::EFS::AccessPoint", _with_entrance)
     _complete("AWS::ElastiCache::User", _let_in)
+    _complete("AWS::Lambda::Function", _with_mounts)
 
 
 def _teach(name: str, create: Callable[[str, Props, str], Made], delete: Callable[[str, Props], None]) -> None:
@@ -173,6 +174,12 @@ def _with_entrance(made: Made, _props: Props) -> Made:
     entrance = places.efs() / made[0]
     if not entrance.is_symlink():
         entrance.symlink_to(folder)
+    return made
+
+
+def _with_mounts(made: Made, props: Props) -> Made:
+    config = lambda_svc._functions[made[0]]["config"]  # noqa: SLF001
+    config["FileSystemConfigs"] = props.get("FileSystemConfigs", [])
     return made
 
 

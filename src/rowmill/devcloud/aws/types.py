@@ -22,6 +22,7 @@ COMPLETED = (
     "AWS::EFS::FileSystem",
     "AWS::EKS::Cluster",
     "AWS::ElastiCache::User",
+    "AWS::Lambda::Function",
 )
 OBJECTS_NOT_MADE = (
     "ClusterRole",
