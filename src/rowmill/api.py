@@ -28,13 +28,59 @@ if TYPE_CHECKING:
 
     from rowmill.job import Job
     from rowmill.model.capacity import Writing
+    from rowmill.model.expected import Expected
     from rowmill.model.manifest import Manifest
     from rowmill.model.report import Report
     from rowmill.model.verification import Verification
     from rowmill.runners.checking import Place
+    from rowmill.runners.first_job import FirstJob
     from rowmill.runners.generating import Generated
     from rowmill.runners.standing import Status
+    from rowmill.runners.trying import Trial
+    from rowmill.steps.scan import Scan
     from rowmill.tracker import View
+
+
+def init(input: str, job_file: str = "job.py", *, overwrite: bool = False) -> FirstJob:  # noqa: A002 - the user's word
+    """Look at a file and write a job that runs on it; return what was guessed.
+
+    Args:
+        input: The file's path or URL.
+        job_file: Where the job goes.
+        overwrite: Replace a file that is there.
+
+    Raises:
+        InputError: There is no such input, or nothing in it.
+        StateError: There is such a file, and it is not to be replaced.
+    """
+    from rowmill.runners.first_job import first_job
+
+    return first_job(input, job_file, overwrite=overwrite)
+
+
+def try_rows(
+    job: Job | str,
+    input: str,  # noqa: A002
+    *,
+    rows: int = 10,
+    from_line: int = 1,
+    params: Mapping[str, str] | None = None,
+) -> Trial:
+    """Try some rows: the function is called twice for each, and nothing is written.
+
+    Args:
+        job: As for `run`.
+        input: The file's path or URL.
+        rows: How many.
+        from_line: The line of the file on which the first of them begins, or the next one that does.
+        params: As for `run`.
+
+    Raises:
+        InputError: There is no such row, or the input breaks the declared rules.
+    """
+    from rowmill.runners.trying import trial
+
+    return trial(job, input, rows=rows, from_line=from_line, params=params)
 
 
 def run(
@@ -105,10 +151,9 @@ def run(
     if settings.resolve(chosen)["on"].value == "kubernetes":
         from rowmill.runners.kubernetes.running import run as run_in_pods
 
-        ready, cluster = in_cluster(
-            Asked(job, input, output, params, chosen, fresh), keep_code=keep_code, overwrite=overwrite
-        )
-        return run_in_pods(ready, cluster, watch, tell or (lambda _: None))
+        asked = Asked(job, input, output, params, chosen, fresh)
+        with in_cluster(asked, keep_code=keep_code, overwrite=overwrite) as (ready, cluster):
+            return run_in_pods(ready, cluster, watch, tell or (lambda _: None))
     made, where = start(Asked(job, input, output, params, chosen, fresh))
     how = How(where, made.record.workers, keep_code, fresh, overwrite, watch)
     tracked = open_tracker(made.record.tracker, made.id)
@@ -148,6 +193,47 @@ def plan(
         }
         made, _ = start(Asked(job, input, None, None, chosen))
         return splitting.survey(made, spool(made))
+
+
+def expected(
+    job: Job | str,
+    input: str,  # noqa: A002
+    manifest: Manifest,
+    *,
+    split_s: float,
+    table: str | None = None,
+    workers: int | None = None,
+    params: Mapping[str, str] | None = None,
+) -> Expected:
+    """Run the first rows for about a second; return what a whole run is expected to take on this machine.
+
+    Args:
+        job: As for `run`.
+        input: As for `plan`.
+        manifest: What `plan` returned.
+        split_s: Seconds that it took.
+        table: As for `run`; what another table than SQLite takes is not in it.
+        workers: As for `run`.
+        params: As for `run`.
+
+    Raises:
+        RowmillError: As the run would end on these rows.
+    """
+    from rowmill.model import expected as expecting
+    from rowmill.runners.sampling import sampled
+
+    made, _ = job_of(job)
+    chosen = settings.resolve({"table": table, "workers": workers})
+    here = chosen["table"].value.startswith("sqlite:")
+    return expecting.expected(
+        sampled(made, input, params, saved=here),
+        rows=manifest.rows,
+        split_s=split_s,
+        workers=chosen["workers"].value,
+        partitions=len(manifest.partitions),
+        spooled_bytes=manifest.input.bytes if manifest.input.spooled else 0,
+        table_elsewhere=made.table is not None and not here and chosen["table"].value != NO_TABLE,
+    )
 
 
 def writing(
@@ -266,13 +352,37 @@ def check(
     if settings.resolve(chosen)["on"].value == "kubernetes":
         from rowmill.runners.kubernetes.checking import check as check_in_cluster
 
-        return check_in_cluster(*in_cluster(asked, keep_code=keep_code, overwrite=overwrite), tell or (lambda _: None))
+        with in_cluster(asked, keep_code=keep_code, overwrite=overwrite) as (ready, cluster):
+            return check_in_cluster(ready, cluster, tell or (lambda _: None))
     made, _ = start(asked)
     try:
         return checked(made, overwrite=overwrite or fresh)
     finally:
         if made.table is not None:
             made.table.close()
+
+
+def scan(job: Job | str, input: str, *, on: str | None = None) -> Scan | None:  # noqa: A002
+    """Look at every row without calling the function; None where the rows are to be seen in a cluster only.
+
+    Args:
+        job: As for `run`.
+        input: The file's path or URL.
+        on: As for `run`.
+
+    Raises:
+        InputError: The text breaks the declared rules.
+    """
+    from tempfile import TemporaryDirectory
+
+    from rowmill.steps.scan import scan as scanned
+
+    if settings.resolve({"on": on})["on"].value not in (None, "inline", "processes"):
+        return None
+    with TemporaryDirectory(prefix="rowmill-check-") as folder:
+        made, _ = start(Asked(job, input, None, None, {"table": NO_TABLE, "workspace": folder}))
+        source = spool(made)
+        return scanned(made.job, source, splitting.survey(made, source))
 
 
 def runs(*, workspace: str | None = None) -> list[Status]:
