@@ -15,6 +15,8 @@ from rowmill.errors import ConfigurationError
 if TYPE_CHECKING:
     from aws_cdk import aws_s3 as s3
 
+TAKEN = "rowmill:namespace"
+
 
 class RowmillCluster(Construct):
     """A cluster for jobs: VPC, EKS, file system and cache.
@@ -68,6 +70,7 @@ class RowmillJob(Construct):
         self.pods_role = running.pods_role(self, platform, places, props)
         self.state_machine = running.state_machine(self, platform, places, self.pods_role, props)
         queue = trigger.trigger(self, self.input_bucket, self.state_machine, props)
+        storage.empty_on_deletion(self, props)
         alarms.alarms(self, self.state_machine, queue, self.table, props.alarms_topic)
 
     def _output_bucket(self, props: JobProps) -> s3.IBucket:
@@ -92,14 +95,14 @@ class Rowmill(Construct):
 
 
 def _take_namespace(platform: Platform, namespace: str) -> None:
-    """Note that a namespace is taken, by a construct of the cluster that makes nothing.
+    """Note at the cluster that a namespace is taken.
 
     Raises:
         ConfigurationError: Another job of this cluster has it.
     """
-    name = f"Namespace-{namespace}"
-    if platform.cluster.node.try_find_child(name) is not None:
+    node = platform.cluster.node
+    if any(one.type == TAKEN and one.data == namespace for one in node.metadata):
         raise ConfigurationError(
             f"two jobs of one cluster have the namespace {namespace!r}", hint="give each its own, namespace='orders'"
         )
-    Construct(platform.cluster, name)
+    node.add_metadata(TAKEN, namespace)

@@ -19,7 +19,7 @@ NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 BUCKET = re.compile(r"[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]")
 TABLE = re.compile(r"[-._a-zA-Z0-9]{3,255}")
 QUANTITY = re.compile(r"[1-9][0-9]*(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
-INSTANCE = re.compile(r"[a-z][a-z0-9-]*\.(?P<size>medium|large|(?P<times>[0-9]*)xlarge)")
+INSTANCE = re.compile(r"(?P<family>[a-z][a-z0-9-]*)\.(?P<size>medium|large|(?P<times>[0-9]*)xlarge)")
 ARN = re.compile(r"arn:[-a-z]+:iam::[0-9]{12}:(role|user)/.+")
 GRAVITON = re.compile(r"([a-z]+[0-9]+g[a-z0-9]*|a1)\.")
 INLINE_MOST = 40  # what an inline Map does at once, whatever is asked
@@ -45,7 +45,7 @@ def vcpus(instance_type: str) -> int:
             hint="take a size from medium to 48xlarge, as m6i.large",
         )
     if found["size"] in ("medium", "large"):
-        return {"medium": 1, "large": 2}[found["size"]]
+        return 1 if found["size"] == "medium" and not found["family"].startswith("t") else 2
     return 4 * int(found["times"] or 1)
 
 
@@ -177,10 +177,14 @@ def _places(props: JobProps) -> None:
     if not isinstance(props.input_suffixes, tuple) or not props.input_suffixes:
         raise ConfigurationError("input_suffixes must name at least one", hint="write input_suffixes=('.csv',)")
     for suffix in props.input_suffixes:
-        if not suffix or set(suffix) & set("*?\\/") or suffix.endswith(("_Output", "_Rejects")):
+        if not suffix or set(suffix) & set("*?\\/") or _written(suffix):
             raise ConfigurationError(
                 f"input_suffixes has {suffix!r}: outputs, or no file, would start runs", hint="write .csv, for example"
             )
+
+
+def _written(suffix: str) -> bool:
+    return any(end.endswith(suffix) or suffix.endswith(end) for end in ("_Output", "_Rejects"))
 
 
 def _table(props: JobProps) -> None:

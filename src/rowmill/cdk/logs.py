@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_logs
 
 if TYPE_CHECKING:
-    from constructs import Construct
+    from constructs import Construct, IConstruct
 
     from rowmill.cdk.props import SharedProps
 
@@ -42,20 +42,36 @@ def removal(props: SharedProps) -> cdk.RemovalPolicy:
     return cdk.RemovalPolicy.RETAIN if props.keeps else cdk.RemovalPolicy.DESTROY
 
 
-def group(scope: Construct, name: str, props: SharedProps, *, prefix: str = "") -> aws_logs.LogGroup:
+def group(scope: Construct, construct: str, props: SharedProps, *, name: str | None = None) -> aws_logs.LogGroup:
     """Return a new log group.
 
     Args:
         scope: Where it stands.
-        name: In the scope.
+        construct: What it is called there.
         props: For how long, and what becomes of it.
-        prefix: Of its name, where a service asks for one; the name is then unique in the account.
+        name: Where a service asks for one.
     """
-    unique = cdk.Names.unique_resource_name(scope, max_length=100, separator="-") if prefix else None
     return aws_logs.LogGroup(
         scope,
-        name,
-        log_group_name=f"{prefix}{unique}" if unique else None,
+        construct,
+        log_group_name=name,
         retention=RETENTION[props.log_retention_days],
         removal_policy=removal(props),
     )
+
+
+def of_handlers(scope: Construct, provider: IConstruct | None, props: SharedProps) -> None:
+    """Let CDK's own Lambdas log into a group of ours: Lambda would make groups that have no end and outlive the stack.
+
+    Args:
+        scope: Where the group stands.
+        provider: What the Lambdas stand under, None if there are none.
+        props: For how long, and what becomes of it.
+    """
+    if provider is None:
+        return
+    told = group(scope, "HandlerLogs", props)
+    found: list[Any] = provider.node.find_all()
+    for one in found:
+        if cdk.CfnResource.is_cfn_resource(one) and one.cfn_resource_type == "AWS::Lambda::Function":
+            one.add_property_override("LoggingConfig.LogGroup", told.log_group_name)

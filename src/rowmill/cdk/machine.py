@@ -27,6 +27,7 @@ WORD = re.compile(r"known-later-([0-9]+)z")
 
 def state_machine(scope: Construct, asked: Machine, role: iam.Role, props: JobProps) -> sfn.StateMachine:
     """Return the state machine; its log has no input and no output of states."""
+    name = cdk.Names.unique_resource_name(scope, max_length=100, separator="-")
     return sfn.StateMachine(
         scope,
         "StateMachine",
@@ -35,7 +36,7 @@ def state_machine(scope: Construct, asked: Machine, role: iam.Role, props: JobPr
         state_machine_type=sfn.StateMachineType.STANDARD,
         tracing_enabled=True,
         logs=sfn.LogOptions(
-            destination=logs.group(scope, "StateMachineLogs", props, prefix="/aws/vendedlogs/states/"),
+            destination=logs.group(scope, "StateMachineLogs", props, name=f"/aws/vendedlogs/states/{name}"),
             level=sfn.LogLevel.ALL,
             include_execution_data=False,
         ),
@@ -68,10 +69,14 @@ def _word(token: str, tokens: list[str]) -> str:
     return f"known-later-{tokens.index(token)}z"
 
 
-def machine_role(scope: Construct, cluster: ICluster, namespace: str) -> iam.Role:
-    """Return the state machine's role: Kubernetes knows it by a group, which one Role in one namespace is bound to."""
-    role = iam.Role(scope, "StateMachineRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
-    eks_resources.CfnAccessEntry(
+def machine_role(scope: Construct) -> iam.Role:
+    """Return the state machine's role."""
+    return iam.Role(scope, "StateMachineRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
+
+
+def access(scope: Construct, cluster: ICluster, role: iam.Role, namespace: str) -> eks_resources.CfnAccessEntry:
+    """Return what makes the role known to Kubernetes: by a group, which one Role in one namespace is bound to."""
+    return eks_resources.CfnAccessEntry(
         scope,
         "StateMachineAccess",
         cluster_name=cluster.cluster_name,
@@ -79,4 +84,3 @@ def machine_role(scope: Construct, cluster: ICluster, namespace: str) -> iam.Rol
         type="STANDARD",
         kubernetes_groups=[objects.machine_group(namespace)],
     )
-    return role

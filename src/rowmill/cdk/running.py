@@ -87,8 +87,9 @@ def state_machine(
     scope: Construct, platform: Platform, places: Places, pods: iam.Role, props: JobProps
 ) -> sfn.StateMachine:
     """Return the state machine, after what its KubernetesJobs need is there."""
-    role = machine.machine_role(scope, platform.cluster, props.namespace)
+    role = machine.machine_role(scope)
     made = machine.state_machine(scope, asked(scope, platform, places, props), role, props)
+    made.node.add_dependency(machine.access(scope, platform.cluster, role, props.namespace))
     rights.ask_executions(pods, made.state_machine_name, cdk.Stack.of(scope))
     _tell(made, places, props)
     told = outputs.outputs(scope, _told(made, places))
@@ -195,7 +196,10 @@ def _put_objects(
         volume = objects.Volume(kept.point.file_system.file_system_id, kept.point.access_point_id)
     found = objects.job_objects(props.namespace, interim.RULES, volume)
     if props.kubernetes_objects == "apply":
-        made.node.add_dependency(applying.applied(scope, "Objects", platform.cluster, found))
+        there = applying.applied(scope, "Objects", platform.cluster, found)
+        made.node.add_dependency(there)
+        # Its nodes and the file system's driver go after it, so that the namespace can end.
+        there.node.add_dependency(platform.cluster, *([] if platform.file_system is None else [platform.file_system]))
     else:
         known = {} if volume is None else dict(zip(volume, (told["FileSystemId"], told["AccessPointId"]), strict=True))
         applying.rendered(scope, "Objects", found, known)

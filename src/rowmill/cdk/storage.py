@@ -42,6 +42,13 @@ def bucket(scope: Construct, name: str, props: JobProps) -> s3.Bucket:
     )
 
 
+def empty_on_deletion(scope: Construct, props: JobProps) -> None:
+    """Let what empties buckets before they go log where its log goes too."""
+    if not props.keeps:
+        handler = cdk.Stack.of(scope).node.try_find_child("Custom::S3AutoDeleteObjectsCustomResourceProvider")
+        logs.of_handlers(scope, handler, props)
+
+
 def given_bucket(scope: Construct, name: str, given: s3.IBucket | str | None, props: JobProps) -> s3.IBucket:
     """Return a given bucket, by its name too, or a new one."""
     if given is None:
@@ -73,26 +80,28 @@ def file_system(
     )
     made.connections.allow_default_port_from(cluster.cluster_security_group, "nodes mount it")
     made.connections.allow_default_port_from(clients, "the split-file Lambda mounts it")
-    _driver(scope, cluster)
+    _driver(made, cluster)
     return made
 
 
 def _driver(scope: Construct, cluster: eks.Cluster) -> None:
+    """Add the driver that mounts the file system; its controller waits for nodes."""
     role = iam.Role(
         scope,
-        "EfsDriverRole",
+        "DriverRole",
         assumed_by=iam.ServicePrincipal("pods.eks.amazonaws.com").with_session_tags(),
         managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name("service-role/AmazonEFSCSIDriverPolicy")],
     )
-    eks_resources.CfnAddon(
+    driver = eks_resources.CfnAddon(
         scope,
-        "EfsDriver",
+        "Driver",
         cluster_name=cluster.cluster_name,
         addon_name="aws-efs-csi-driver",
         pod_identity_associations=[
             eks_resources.CfnAddon.PodIdentityAssociationProperty(role_arn=role.role_arn, service_account=CSI_ACCOUNT)
         ],
     )
+    driver.node.add_dependency(cluster)
 
 
 def access_point(scope: Construct, made: efs.IFileSystem, namespace: str) -> efs.AccessPoint:
