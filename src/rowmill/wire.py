@@ -8,6 +8,7 @@ RUNS = "runs"
 RUN, MANIFEST, REPORT, PROGRESS = "run.json", "manifest.json", "report.json", "progress.json"
 RECEIPTS, DATA, REJECTS, ATTEMPTS, ASIDE, REPORTS = "receipts", "data", "rejects", "attempts", "aside", "reports"
 FAILURES = "failures"
+EXECUTIONS = "executions"  # which execution of a state machine has the run, by number
 SPOOL = "input"  # the decoded copy of an input that cannot be sought
 CLAIM = "claim"
 PUBLISHING = "publishing.json"  # written before the output appears: whose it is

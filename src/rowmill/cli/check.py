@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
 from rowmill.cli import declaring as declared
 from rowmill.cli import ending, layout, telling
 
@@ -18,11 +16,8 @@ from rowmill.cli import ending, layout, telling
 @declared.job
 @declared.input_
 @declared.request_options
-@click.option(
-    "--on",
-    type=click.Choice(["inline", "processes", "kubernetes"]),
-    help="kubernetes: try the cluster and, from a pod, the places.",
-)
+@declared.on
+@declared.state_machine
 @declared.kubernetes_options
 @declared.as_json
 def check(

@@ -10,6 +10,7 @@ from rowmill.cli import declaring as declared
 from rowmill.cli import layout, planning, progress, telling
 
 if TYPE_CHECKING:
+    from rowmill.model.ended import Ended
     from rowmill.model.report import Report
 
 
@@ -22,15 +23,12 @@ if TYPE_CHECKING:
 @declared.job
 @declared.input_
 @declared.request_options
-@click.option(
-    "--on",
-    type=click.Choice(["inline", "processes", "kubernetes"]),
-    help="Where rows run.  [default: here, by their number]",
-)
+@declared.on
+@declared.state_machine
 @click.option("--sequential", is_flag=True, help="Inline, in one partition, into INPUT_Single_Output.")
 @click.option("--dry-run", is_flag=True, help="Show the plan, and write nothing.")
 @declared.kubernetes_options
-@click.option("--detach", is_flag=True, help="Let a coordinator in the cluster carry the run out, and come back.")
+@click.option("--detach", is_flag=True, help="Let the cluster or the state machine carry the run out, and come back.")
 @click.option("--no-progress", is_flag=True, help="Show no progress.")
 @declared.as_json
 @click.pass_obj
@@ -68,11 +66,17 @@ def run(
 
 
 def detached(job: str, given: str, chosen: dict[str, Any]) -> None:
-    """Start a coordinator in the cluster, and tell how it is followed."""
-    if chosen["on"] != "kubernetes":
-        raise click.UsageError("--detach is for --on kubernetes: nothing here goes on without you")
+    """Start what carries a run out without this process, and tell how it is followed."""
     from rowmill import api
 
+    if chosen["on"] == "stepfunctions":
+        telling.answer(
+            f"{api.execute(job, given, **chosen)} carries the run out\n"
+            "the same command without --detach attaches to it, and tells how it ended"
+        )
+        return
+    if chosen["on"] != "kubernetes":
+        raise click.UsageError("--detach is for --on kubernetes or stepfunctions: nothing here goes on without you")
     with telling.users_code():
         name = api.detach(job, given, **chosen)
     telling.answer(
@@ -81,8 +85,12 @@ def detached(job: str, given: str, chosen: dict[str, Any]) -> None:
     )
 
 
-def text_of(report: Report) -> str:
+def text_of(report: Report | Ended) -> str:
     """Return how a run ended, in words."""
+    from rowmill.model.ended import Ended
+
+    if isinstance(report, Ended):
+        return layout.ended_text(report)
     return layout.repeated_text(report) if report.status == "repeated" else layout.report_text(report)
 
 

@@ -32,5 +32,7 @@ def status(run_id: str | None, *, workspace: str | None, as_json: bool) -> None:
         *pace,
         *left,
         *([("told by", one.source)] if one.state == "running" else []),
+        *([("execution", one.execution)] if one.execution else []),
+        *([("standing", one.execution_state)] if one.execution_state else []),
     ]
     telling.answer(f"run {one.run_id}: {one.state}\n{layout.fields(pairs)}")

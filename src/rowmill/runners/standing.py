@@ -32,6 +32,8 @@ class Status(msgspec.Struct, frozen=True):
         rows_done: Rows of partitions that have a receipt; of those under way too while it is running.
         ended: When it ended well.
         source: Who told how far it is: `workspace` or `tracker`.
+        execution: ARN of the state machine's execution that has the run, if one has.
+        execution_state: How that stands, where it was asked.
     """
 
     run_id: str
@@ -49,6 +51,8 @@ class Status(msgspec.Struct, frozen=True):
     rows_per_second: int | None
     eta_s: int | None
     source: str = "workspace"
+    execution: str | None = None
+    execution_state: str | None = None
     schema: str = "rowmill.status/1"
 
 

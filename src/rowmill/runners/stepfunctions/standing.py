@@ -1,0 +1,57 @@
+"""The executions that a workspace knows of a run, and how the newest of them stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from rowmill import wire
+from rowmill.errors import RowmillError
+from rowmill.model import codec
+
+if TYPE_CHECKING:
+    from rowmill.runners.standing import Status
+    from rowmill.storage import Storage
+
+RUNNING = "running"
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Which execution has a run, as split keeps it.
+
+    Attributes:
+        execution: Its ARN.
+        start: When it took the run, ISO 8601, UTC.
+    """
+
+    execution: str
+    start: str = ""
+
+
+def owner_of(place: Storage, run_id: str) -> Owner | None:
+    """Return the execution that took a run last; None if none did."""
+    names = sorted(place.list(f"{wire.run_dir(run_id)}/{wire.EXECUTIONS}"))
+    data = place.get(names[-1]) if names else None
+    return None if data is None else codec.decode(data, Owner, name=names[-1])
+
+
+def with_execution(place: Storage, status: Status) -> Status:
+    """Return a run's standing with its execution's: one that is under way makes the run so.
+
+    A run that has ended is not asked about: its execution is the workspace's own word.
+    """
+    owner = owner_of(place, status.run_id)
+    if owner is None:
+        return status
+    told = msgspec.structs.replace(status, execution=owner.execution)
+    if status.ended is not None:
+        return told
+    from rowmill.runners.stepfunctions import machines  # noqa: PLC0415 - only such a run needs AWS
+
+    try:
+        execution = machines.describe(owner.execution)
+    except RowmillError as error:
+        return msgspec.structs.replace(told, execution_state=f"not known: {error.message}")
+    state = RUNNING if execution.going else status.state
+    return msgspec.structs.replace(told, execution_state=execution.status, state=state)
