@@ -53,12 +53,8 @@ def client(region: str | None) -> Any:
 
 @lru_cache(maxsize=8)
 def _client(region: str | None, _around: frozenset[tuple[str, str]], _process: int) -> Any:
-    config = Config(
-        connect_timeout=CONNECT_S,
-        read_timeout=READ_S,
-        retries={"mode": "standard", "total_max_attempts": TRIES},
-        user_agent_extra=f"rowmill/{wire.VERSION}",
-    )
+    tries = {} if "AWS_MAX_ATTEMPTS" in os.environ else {"retries": {"mode": "standard", "total_max_attempts": TRIES}}
+    config = Config(connect_timeout=CONNECT_S, read_timeout=READ_S, user_agent_extra=f"rowmill/{wire.VERSION}", **tries)
     try:
         return boto3.Session(region_name=region).client("stepfunctions", config=config)
     except exceptions.NoRegionError:

@@ -18,7 +18,7 @@ GOING = ("RUNNING", "PENDING_REDRIVE")
 SUCCEEDED, TIMED_OUT, ABORTED = "SUCCEEDED", "TIMED_OUT", "ABORTED"
 DUPLICATE = "duplicate"
 STEPS = ("split", "process", "merge")
-RUN_ID = re.compile(r'\brun_id\\*"\s*:\s*\\*"([0-9a-f]{8,64})\\*"')  # however deep it is written as text in text
+RUN_ID = re.compile(rb'\brun_id\\*"\s*:\s*[\\"]+([0-9a-f]{8,64})[\\"]')  # however deep it is written as text in text
 CAUSE_MOST = 600
 AGAIN = "give the same command again: partitions with a receipt are not done again"
 BUG = "this is a bug: report it with the execution's history"
@@ -76,12 +76,8 @@ def step_of(events: Iterable[Mapping[str, Any]]) -> str | None:
 
 def run_of(events: Iterable[Mapping[str, Any]]) -> str | None:
     """Return the run's id, if any of these events tells it."""
-    for event in events:
-        for details in (value for value in event.values() if isinstance(value, dict)):
-            for text in map(str, details.values()):
-                if (found := RUN_ID.search(text)) is not None:
-                    return found[1]
-    return None
+    found = RUN_ID.search(msgspec.json.encode(list(events)))
+    return None if found is None else found[1].decode()
 
 
 def ended_well(execution: Execution) -> Ended:
