@@ -38,9 +38,53 @@ if TYPE_CHECKING:
     from rowmill.model.report import Report
     from rowmill.model.verification import Verification
     from rowmill.runners.checking import Place
+    from rowmill.runners.first_job import FirstJob
     from rowmill.runners.generating import Generated
     from rowmill.runners.standing import Status
+    from rowmill.runners.trying import Trial
     from rowmill.tracker import View
+
+
+def init(input: str, job_file: str = "job.py", *, overwrite: bool = False) -> FirstJob:  # noqa: A002 - the user's word
+    """Look at a file and write a job that runs on it; return what was guessed.
+
+    Args:
+        input: The file's path or URL.
+        job_file: Where the job goes.
+        overwrite: Replace a file that is there.
+
+    Raises:
+        InputError: There is no such input, or nothing in it.
+        StateError: There is such a file, and it is not to be replaced.
+    """
+    from rowmill.runners.first_job import first_job
+
+    return first_job(input, job_file, overwrite=overwrite)
+
+
+def try_rows(
+    job: Job | str,
+    input: str,  # noqa: A002
+    *,
+    rows: int = 10,
+    from_line: int = 1,
+    params: Mapping[str, str] | None = None,
+) -> Trial:
+    """Try some rows: the function is called twice for each, and nothing is written.
+
+    Args:
+        job: As for `run`.
+        input: The file's path or URL.
+        rows: How many.
+        from_line: The line of the file on which the first of them begins, or the next one that does.
+        params: As for `run`.
+
+    Raises:
+        InputError: There is no such row, or the input breaks the declared rules.
+    """
+    from rowmill.runners.trying import trial
+
+    return trial(job, input, rows=rows, from_line=from_line, params=params)
 
 
 def run(
