@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,20 @@ def test_a_run_whose_workspace_is_in_sight_ends_with_the_report_of_any_run(deplo
     machine = deployed(ends_well(run_id=report.run_id), workspace=str(workspace))
     told = json.loads(run(machine, "--json").out)
     assert (told["schema"], told["output_sha256"]) == ("rowmill.report/1", report.output_sha256)
-    assert run(machine).out.startswith("orders: 199 rows in ")
+    assert run(machine).out.startswith(f"run {report.run_id} had done this on {report.end}")  # by whom does not matter
+
+
+def test_a_run_that_ended_while_it_was_followed_is_no_repeated_one(deployed, finished, tmp_path):
+    shutil.copytree(finished[0], tmp_path / "work")
+    machine = deployed(ends_well(wait_s=1, run_id=finished[1].run_id), workspace=f"{tmp_path}/work")
+    (path,) = (tmp_path / "work").glob("runs/*/report.json")
+
+    def end(_view):
+        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        path.write_text(json.dumps({**json.loads(path.read_text()), "end": now}))
+
+    report = api.run(machine.job, machine.input, on="stepfunctions", watch=end)
+    assert (report.status, report.output_sha256) == ("succeeded", finished[1].output_sha256)
 
 
 def test_rows_of_partitions_with_a_receipt_are_shown_while_it_is_under_way(deployed, finished, tmp_path):
@@ -151,12 +165,10 @@ def test_a_duplicate_leads_to_the_execution_that_has_the_run(deployed, run, stat
     assert states.describe_execution(executionArn=owners)["status"] == "SUCCEEDED"
 
 
-def test_a_run_that_had_ended_before_is_told_as_repeated(deployed, run, finished):
-    workspace, report = finished
-    out_of_sight = deployed(ends_well(status="duplicate", rows=0))
-    assert f"run {RUN_ID} had done this before" in run(out_of_sight).out
-    in_sight = deployed(ends_well(status="duplicate", run_id=report.run_id), workspace=str(workspace))
-    assert f"run {report.run_id} had done this on {report.end}" in run(in_sight).out
+@pytest.mark.parametrize("told", [{"status": "duplicate"}, {"written": None}], ids=["duplicate", "split found it"])
+def test_a_run_that_had_ended_before_is_told_as_such_where_its_report_is_out_of_sight(told, deployed, run):
+    machine = deployed(ends_well(**told))
+    assert run(machine).out.startswith(f"run {RUN_ID} had done this before")
 
 
 def test_ctrl_c_ends_the_command_and_not_the_execution(deployed):

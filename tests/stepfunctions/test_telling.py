@@ -19,6 +19,7 @@ ARN = "arn:aws:states:eu-west-1:123456789012:execution:mill:one"
     ("status", "error", "cause", "kind"),
     [
         ("FAILED", "InputError", "not JSON", InputError),
+        ("FAILED", "InputError", "[1]", InputError),
         ("FAILED", "EKS.401", "Unauthorized", ConfigurationError),
         ("FAILED", "EKS.403", "jobs.batch is forbidden", ConfigurationError),
         ("FAILED", "EKS.404", "namespace not found", ConfigurationError),
@@ -45,6 +46,12 @@ def test_settings_that_a_pod_finds_wrong_are_told_as_a_pod_s():
     cause = error_message(ConfigurationError("no table").as_dict()).decode()
     found = telling.error_of(Execution(ARN, "FAILED", error="ConfigurationError", cause=cause))
     assert found.message == "in the pod: no table"
+
+
+def test_a_failure_that_the_machine_made_of_kubernetes_words_is_told_in_them():
+    cause = json.dumps({"step": "process", "error": "ConfigurationError", "message": "EKS.401: who?", "hint": "look"})
+    found = telling.error_of(Execution(ARN, "FAILED", error="ConfigurationError", cause=cause))
+    assert (type(found), found.message, found.hint) == (ConfigurationError, "EKS.401: who?", "look")
 
 
 def test_a_cause_is_told_to_a_length_that_can_be_read():

@@ -111,20 +111,18 @@ def repeated_text(report: Report) -> str:
 
 def ended_text(ended: Ended) -> str:
     """Return how a run ended whose report is out of sight: nothing is said that the execution did not tell."""
-    if ended.status == "duplicate":
+    if ended.status == "duplicate" or ended.written is None:
         return f"run {ended.run_id} had done this before; nothing was done again (--fresh does everything anew)"
+    counts = {name: getattr(ended, name) or 0 for name in ("rows", "written", "filtered", "rejected", "duplicates")}
     block = fields(
         [
-            ("read", f"{ended.rows:,} rows of {ended.input}"),
-            ("written", f"{ended.written:,}"),
-            ("filtered", f"{ended.filtered:,}"),
-            ("rejected", f"{ended.rejected:,}"),
-            ("duplicates", f"{ended.duplicates:,}"),
+            ("read", f"{counts['rows']:,} rows of {ended.input}"),
+            *((name, f"{counts[name]:,}") for name in ("written", "filtered", "rejected", "duplicates")),
             ("output", ended.output),
             ("report", f"{ended.report} in the machine's workspace, which is not in sight from here"),
             ("execution", ended.execution),
             ("run", f"{ended.run_id}, attempt {ended.attempt}"),
         ]
     )
-    sums = f"{ended.written:,} written + {ended.filtered:,} filtered + {ended.rejected:,} rejected"
-    return f"{block}\nproved: {ended.rows:,} rows in = {sums}; order checked"
+    sums = " + ".join(f"{counts[name]:,} {name}" for name in ("written", "filtered", "rejected"))
+    return f"{block}\nproved: {counts['rows']:,} rows in = {sums}; order checked"

@@ -9,7 +9,8 @@ class Ended(msgspec.Struct, frozen=True):
     """What an execution told at its end.
 
     Attributes:
-        status: `done`, or `duplicate`: it was another's run, or a run that had ended before.
+        status: `done`, or `duplicate`: it was another's run, or one that had ended before.
+        rows, written, filtered, rejected, duplicates: None where the execution did not tell them.
         report: Name of the report in the workspace.
         attempt: Tries of the run.
         execution: The execution's ARN.
@@ -21,12 +22,12 @@ class Ended(msgspec.Struct, frozen=True):
     execution: str
     input: str = ""
     output: str = ""
-    rows: int = 0
-    written: int = 0
-    filtered: int = 0
-    rejected: int = 0
-    duplicates: int = 0
+    rows: int | None = None
+    written: int | None = None
+    filtered: int | None = None
+    rejected: int | None = None
+    duplicates: int | None = None
     report: str = ""
-    attempt: int = 1
+    attempt: int | None = None
     duplicate_of: str | None = None
     schema: str = "rowmill.ended/1"

@@ -5,6 +5,7 @@ The client needs Step Functions and nothing else. Where it sees the workspace to
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -71,16 +72,17 @@ def _nobody(view: View) -> None:
 def _to_its_end(
     arn: str, workspace: Storage | None, watch: Callable[[View], None], tell: Callable[[str], None]
 ) -> Report | Ended:
-    repeated = False
+    """Follow an execution, and those that it names as the owners of its run; tell what was done before as such."""
+    begun = ""
     for _ in range(TWINS):
         end = followed(arn, workspace, watch, tell)
+        begun = begun or end.execution.started
         if end.execution.status != telling.SUCCEEDED:
             raise _error(end)
         ended = telling.ended_well(end.execution)
-        repeated = repeated or ended.status == telling.DUPLICATE
         if not ended.duplicate_of or ended.duplicate_of == arn:
-            return _report(workspace, ended, repeated=repeated and not ended.duplicate_of) or ended
-        arn, repeated = ended.duplicate_of, False
+            return _report(workspace, ended, begun) or ended
+        arn = ended.duplicate_of
         tell(f"another execution has this run: {arn}")
     raise StateError(f"{TWINS} executions each call the next one the owner of the run", hint=telling.AGAIN)
 
@@ -91,8 +93,8 @@ def _error(end: Followed) -> RowmillError:
     return error.at(run_id=end.run_id) if end.run_id else error
 
 
-def _report(workspace: Storage | None, ended: Ended, *, repeated: bool) -> Report | None:
-    """Return the run's report, where it is in sight."""
+def _report(workspace: Storage | None, ended: Ended, begun: str) -> Report | None:
+    """Return the run's report, where it is in sight; it is an earlier one if it was written before `begun`."""
     if workspace is None:
         return None
     name = f"{wire.run_dir(ended.run_id)}/{wire.REPORT}"
@@ -103,4 +105,5 @@ def _report(workspace: Storage | None, ended: Ended, *, repeated: bool) -> Repor
     if data is None:
         return None
     report = codec.decode(data, Report, name=name)
-    return msgspec.structs.replace(report, status=REPEATED) if repeated else report
+    earlier = datetime.fromisoformat(report.end) < datetime.fromisoformat(begun)
+    return msgspec.structs.replace(report, status=REPEATED) if earlier else report

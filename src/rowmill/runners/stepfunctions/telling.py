@@ -9,14 +9,12 @@ import msgspec
 
 from rowmill.errors import BY_NAME, ConfigurationError, RowmillError, StateError, TransientError
 from rowmill.model.ended import Ended
-from rowmill.model.termination import read_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 GOING = ("RUNNING", "PENDING_REDRIVE")
 SUCCEEDED, TIMED_OUT, ABORTED = "SUCCEEDED", "TIMED_OUT", "ABORTED"
-DUPLICATE = "duplicate"
 STEPS = ("split", "process", "merge")
 RUN_ID = re.compile(rb'\brun_id\\*"\s*:\s*[\\"]+([0-9a-f]{8,64})[\\"]')  # however deep it is written as text in text
 CAUSE_MOST = 600
@@ -101,10 +99,10 @@ def error_of(execution: Execution) -> RowmillError:
     if execution.status == ABORTED:
         why = f": {_shown(execution)}" if execution.error or execution.cause else ""
         return StateError(f"the execution was stopped{why}", hint=AGAIN)
-    told = read_message(execution.cause)
-    if told is not None and "error" in told:
+    told = _told(execution.cause)
+    if told is not None:
         error = RowmillError.from_dict({"message": "", "hint": "", **told})  # one that was cut may lack them
-        if isinstance(error, ConfigurationError):  # what is set on this machine is not what a pod has
+        if isinstance(error, ConfigurationError) and "schema" in told:  # what is set here is not what a pod has
             error.message = f"in the pod: {error.message}"
         return error
     if execution.status == TIMED_OUT or execution.error == "States.Timeout":
@@ -113,6 +111,15 @@ def error_of(execution: Execution) -> RowmillError:
             hint=f"deploy it with a longer timeout; {AGAIN}",
         )
     return _foreign(execution)
+
+
+def _told(cause: str) -> dict[str, Any] | None:
+    """Return the failure that a pod told, or that the machine made of what Kubernetes told."""
+    try:
+        found = msgspec.json.decode(cause)
+    except msgspec.DecodeError:
+        return None
+    return found if isinstance(found, dict) and found.get("error") in BY_NAME else None
 
 
 def _foreign(execution: Execution) -> RowmillError:
