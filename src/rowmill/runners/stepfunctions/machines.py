@@ -38,7 +38,7 @@ def found(wanted: Wanted, named: str | None) -> Machine:
     elif named:
         machine = _of_name(named)
     else:
-        machine = choosing.only_one([_tagged(arn) for arn in _all().values()], wanted)
+        machine = choosing.only_one([tagged(arn) for arn in _all().values()], wanted)
     choosing.check_fit(machine, wanted)
     return machine
 
@@ -48,7 +48,7 @@ def _of_arn(arn: str) -> Machine:
         raise ConfigurationError(
             f"{arn} is no state machine's ARN", hint="arn:aws:states:REGION:ACCOUNT:stateMachine:NAME"
         )
-    return _tagged(arn)
+    return tagged(arn)
 
 
 def _of_name(name: str) -> Machine:
@@ -59,7 +59,7 @@ def _of_name(name: str) -> Machine:
             f"there is no state machine {name} in {_region()}: there are {others}",
             hint="check AWS_REGION and the account, or give its ARN",
         )
-    return _tagged(machines[name])
+    return tagged(machines[name])
 
 
 def _region() -> str:
@@ -76,7 +76,8 @@ def _all() -> dict[str, str]:
     return listed
 
 
-def _tagged(arn: str) -> Machine:
+def tagged(arn: str) -> Machine:
+    """Return a machine with what it says of itself."""
     region, whole = arn.split(":")[3], ":".join(arn.split(":")[:OF_MACHINE])
     answer = ask("list_tags_for_resource", region, none_for=(NO_RESOURCE,), resourceArn=whole)
     return Machine(arn, {tag["key"]: tag["value"] for tag in (answer or {"tags": []})["tags"]})
@@ -127,7 +128,7 @@ def describe(arn: str) -> Execution:
 def machine_of(execution: str) -> Machine:
     """Return the machine of an execution."""
     parts = execution.split(":")
-    return _tagged(":".join([*parts[:5], "stateMachine", parts[6]]))
+    return tagged(":".join([*parts[:5], "stateMachine", parts[6]]))
 
 
 def newest_events(execution: str) -> list[Any]:
