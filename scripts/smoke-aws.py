@@ -4,7 +4,7 @@ NOT RUN BY US ON AWS: there is no account behind this project. It was run agains
 
 It deploys nothing. It makes a file of orders that nobody has had before, puts it into the input bucket, waits
 for the execution that the bucket's event starts, and compares every byte of the output and every item of the table with
-what a plain loop over the same file gives. The stack must have the example job, `rowmill.examples.orders`, which is what
+what a plain loop over the same file gives. The stack must have the job `rowmill.examples.orders`, which is what
 `Rowmill(self, "Orders")` builds. What it leaves: input and output under `smoke/`, a run in the workspace, and items in
 the table.
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rowmill.job import Job
     from rowmill.model.capacity import Writing
     from rowmill.model.ended import Ended
+    from rowmill.model.expected import Expected
     from rowmill.model.manifest import Manifest
     from rowmill.model.report import Report
     from rowmill.model.verification import Verification
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from rowmill.runners.generating import Generated
     from rowmill.runners.standing import Status
     from rowmill.runners.trying import Trial
+    from rowmill.steps.scan import Scan
     from rowmill.tracker import View
 
 
@@ -202,6 +204,42 @@ def plan(
         return splitting.survey(made, spool(made))
 
 
+def expected(
+    job: Job | str,
+    input: str,  # noqa: A002
+    manifest: Manifest,
+    *,
+    split_s: float,
+    workers: int | None = None,
+    params: Mapping[str, str] | None = None,
+) -> Expected:
+    """Run the first rows for about a second; return what a whole run is expected to take on this machine.
+
+    Args:
+        job: As for `run`.
+        input: As for `plan`.
+        manifest: What `plan` returned.
+        split_s: Seconds that it took.
+        workers: As for `run`.
+        params: As for `run`.
+
+    Raises:
+        RowmillError: As the run would end on these rows.
+    """
+    from rowmill.model import expected as expecting
+    from rowmill.runners.sampling import sampled
+
+    made, _ = job_of(job)
+    return expecting.expected(
+        sampled(made, input, params),
+        rows=manifest.rows,
+        split_s=split_s,
+        workers=settings.resolve({"workers": workers})["workers"].value,
+        partitions=len(manifest.partitions),
+        spooled_bytes=manifest.input.bytes if manifest.input.spooled else 0,
+    )
+
+
 def writing(
     job: Job | str,
     manifest: Manifest,
@@ -328,6 +366,29 @@ def check(
     finally:
         if made.table is not None:
             made.table.close()
+
+
+def scan(job: Job | str, input: str, *, on: str | None = None) -> Scan | None:  # noqa: A002
+    """Look at every row without calling the function; None where the rows are to be seen in a cluster only.
+
+    Args:
+        job: As for `run`.
+        input: The file's path or URL.
+        on: As for `run`.
+
+    Raises:
+        InputError: The text breaks the declared rules.
+    """
+    from tempfile import TemporaryDirectory
+
+    from rowmill.steps.scan import scan as scanned
+
+    if settings.resolve({"on": on})["on"].value not in (None, "inline", "processes"):
+        return None
+    with TemporaryDirectory(prefix="rowmill-check-") as folder:
+        made, _ = start(Asked(job, input, None, None, {"table": NO_TABLE, "workspace": folder}))
+        source = spool(made)
+        return scanned(made.job, source, splitting.survey(made, source))
 
 
 def runs(*, workspace: str | None = None) -> list[Status]:

@@ -50,7 +50,7 @@ def run(
     if sequential:
         chosen = sequentially(input, chosen)
     if dry_run:
-        planning.show(job, input, chosen, as_json=as_json)
+        planning.show(job, input, chosen, sample=False, as_json=as_json)
         return
     if detach:
         detached(job, input, chosen)

@@ -86,7 +86,7 @@ def coordinator_job(pods: Pods, request: Request, *, attempt: int, settings: Map
 def canary_job(pods: Pods, request: Request, *, attempt: int) -> dict[str, Any]:
     """Return the KubernetesJob whose one pod tries input, workspace, table and tracker."""
     digest = naming.request_digest(pods, request)
-    words = ["check", *request.words, "--", pods.job, request.input]
+    words = ["check", "--places-only", *request.words, "--", pods.job, request.input]
     labels = naming.labels(pods, "check", attempt, request=digest)
     made = _job(pods, naming.job_name(digest, "check", attempt), "check", words, labels)
     made["spec"] |= {"backoffLimit": 0, "activeDeadlineSeconds": min(CANARY_S, pods.deadline_s)}
