@@ -168,6 +168,12 @@ def refuse_keep_and_fresh(chosen: Mapping[str, Any]) -> None:
         raise click.UsageError("--continue keeps finished partitions, --fresh does them anew: give one of them")
 
 
+execution = click.option(
+    "--execution",
+    default="",
+    metavar="ARN",
+    help="Execution of a state machine that asks; if another has the run, this one is told to be its duplicate.",
+)
 job_option = click.option(
     "--job", default="", metavar="JOB", help="Where the job's code is, if not where the run was started."
 )

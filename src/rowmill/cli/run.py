@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rowmill.cli import declaring as declared
-from rowmill.cli import layout, planning, progress, telling
+from rowmill.cli import ending, layout, planning, progress, telling
 
 if TYPE_CHECKING:
-    from rowmill.model.ended import Ended
     from rowmill.model.report import Report
 
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show the plan, and write nothing.")
 @declared.kubernetes_options
 @click.option("--detach", is_flag=True, help="Let the cluster or the state machine carry the run out, and come back.")
+@declared.execution
 @click.option("--no-progress", is_flag=True, help="Show no progress.")
 @declared.as_json
 @click.pass_obj
@@ -42,6 +42,7 @@ def run(
     sequential: bool,
     dry_run: bool,
     detach: bool,
+    execution: str,
     as_json: bool,
     **chosen: Any,
 ) -> None:
@@ -56,13 +57,35 @@ def run(
         detached(job, input, chosen)
         return
     from rowmill import api
+    from rowmill.model.ended import Ended
 
+    if execution and is_duplicate(job, input, execution, chosen):
+        return
     with telling.users_code(), progress.shown(wanted=not (manner.quiet or no_progress)) as watch:
         report = api.run(job, input, **chosen, watch=watch, tell=telling.note)
+    if isinstance(report, Ended):  # of an execution: its own pods have told it
+        telling.answer_json(report) if as_json else telling.answer(layout.ended_text(report))
+        return
+    ending.step("run", **ending.facts_of(report))
     if as_json:
         telling.answer_json(report)
     else:
         telling.answer(text_of(report))
+
+
+def is_duplicate(job: str, given: str, execution: str, chosen: dict[str, Any]) -> bool:
+    """Begin a run for an execution, anew where that is wanted; return whether another execution has it."""
+    from rowmill import api
+    from rowmill.runners.sharing import Duplicate
+
+    with telling.users_code():
+        begun = api.split(job, given, **chosen, execution=execution)
+    if isinstance(begun, Duplicate):
+        ending.duplicate("run", *begun)
+        telling.answer(f"run {begun.run_id} has another execution: {begun.of or 'it has ended well'}")
+        return True
+    chosen["fresh"] = False
+    return False
 
 
 def detached(job: str, given: str, chosen: dict[str, Any]) -> None:
@@ -85,12 +108,8 @@ def detached(job: str, given: str, chosen: dict[str, Any]) -> None:
     )
 
 
-def text_of(report: Report | Ended) -> str:
+def text_of(report: Report) -> str:
     """Return how a run ended, in words."""
-    from rowmill.model.ended import Ended
-
-    if isinstance(report, Ended):
-        return layout.ended_text(report)
     return layout.repeated_text(report) if report.status == "repeated" else layout.report_text(report)
 
 

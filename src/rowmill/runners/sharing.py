@@ -14,7 +14,7 @@ from rowmill.model import codec
 from rowmill.model.attempt import Attempt, share_of
 from rowmill.model.failure import LOG_BYTES, Failure
 from rowmill.model.manifest import Manifest
-from rowmill.runners import beginning, coordinator
+from rowmill.runners import beginning, coordinator, executing
 from rowmill.runners.inline import run_inline
 from rowmill.steps import merge as merging
 from rowmill.steps.source import spool
@@ -51,32 +51,70 @@ class Begun(NamedTuple):
     report: Report | None = None
 
 
-def begin(run: Run, how: How) -> Begun:
+class Duplicate(NamedTuple):
+    """A run that another execution has.
+
+    Attributes:
+        run_id: The run.
+        of: ARN of that execution; empty where the run ended well without one.
+        report: Of the run, if it has ended well.
+    """
+
+    run_id: str
+    of: str
+    report: Report | None = None
+
+
+def begin(run: Run, how: How) -> Begun | Duplicate:
     """Take the first step: publish the manifest, or use the one that is there, and find what is left to do.
 
     Raises:
         StateError: As a run that is started.
+
+    Restart: an execution that comes again goes on, and does not begin anew a second time.
     """
+    if other := _twin(run, how):  # found at once: the claim may be held for long
+        return Duplicate(run.id, other)
     with claimed(run) as claim:
-        run = run._replace(check_claim=claim.check)
-        if how.fresh:
-            beginning.start_anew(run)
-        elif (report := coordinator.finished(run)) is not None:
-            beginning.check_code_of(report, run, keep=how.keep_code)
-            return Begun(manifest_of(run), [], coordinator.next_attempt(run), report)
-        beginning.check_output(run, overwrite=how.overwrite or how.fresh)
-        coordinator.keep_record(run)
-        if run.table is not None:
-            run.table.check(None)
-        manifest = split(run)
-        beginning.refuse_known_content(run, manifest, fresh=how.fresh)
-        beginning.check_code(run, manifest, keep=how.keep_code)
-        done = merging.receipts_of(run, manifest)
-        unfinished = [part.index for part in manifest.partitions if part.index not in done]
-        if unfinished and manifest.input.spooled and run.workspace.stat(run.name(wire.SPOOL)) is None:
-            spool(run)
-        _show(run, manifest, unfinished)
-        return Begun(manifest, unfinished, coordinator.next_attempt(run))
+        if other := _twin(run, how):  # or it came while the claim was waited for
+            return Duplicate(run.id, other)
+        return _begun(run._replace(check_claim=claim.check), how)
+
+
+def _twin(run: Run, how: How) -> str:
+    return executing.twin(run, how.execution, fresh=how.fresh) if how.execution else ""
+
+
+def _begun(run: Run, how: How) -> Begun | Duplicate:
+    owner = executing.owner(run) if how.execution else ""
+    comes_again = bool(owner) and owner == how.execution
+    if how.fresh and not comes_again:
+        beginning.start_anew(run)
+    elif (report := coordinator.finished(run)) is not None:
+        beginning.check_code_of(report, run, keep=how.keep_code)
+        if how.execution and not comes_again:
+            return Duplicate(run.id, owner, report)
+        return Begun(manifest_of(run), [], coordinator.next_attempt(run), report)
+    manifest = _split(run, how)
+    done = merging.receipts_of(run, manifest)
+    unfinished = [part.index for part in manifest.partitions if part.index not in done]
+    if unfinished and manifest.input.spooled and run.workspace.stat(run.name(wire.SPOOL)) is None:
+        spool(run)
+    if how.execution and not comes_again:
+        executing.take(run, how.execution)
+    _show(run, manifest, unfinished)
+    return Begun(manifest, unfinished, coordinator.next_attempt(run))
+
+
+def _split(run: Run, how: How) -> Manifest:
+    beginning.check_output(run, overwrite=how.overwrite or how.fresh)
+    coordinator.keep_record(run)
+    if run.table is not None:
+        run.table.check(None)
+    manifest = split(run)
+    beginning.refuse_known_content(run, manifest, fresh=how.fresh)
+    beginning.check_code(run, manifest, keep=how.keep_code)
+    return manifest
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import msgspec
 from rowmill import wire
 from rowmill.errors import RowmillError
 from rowmill.model import codec
+from rowmill.model.execution import Execution
 
 if TYPE_CHECKING:
     from rowmill.runners.standing import Status
@@ -17,23 +18,11 @@ if TYPE_CHECKING:
 RUNNING = "running"
 
 
-class Owner(msgspec.Struct, frozen=True):
-    """Which execution has a run, as split keeps it.
-
-    Attributes:
-        execution: Its ARN.
-        start: When it took the run, ISO 8601, UTC.
-    """
-
-    execution: str
-    start: str = ""
-
-
-def owner_of(place: Storage, run_id: str) -> Owner | None:
+def owner_of(place: Storage, run_id: str) -> Execution | None:
     """Return the execution that took a run last; None if none did."""
     names = sorted(place.list(f"{wire.run_dir(run_id)}/{wire.EXECUTIONS}"))
     data = place.get(names[-1]) if names else None
-    return None if data is None else codec.decode(data, Owner, name=names[-1])
+    return None if data is None else codec.decode(data, Execution, name=names[-1])
 
 
 def with_execution(place: Storage, status: Status) -> Status:
@@ -50,8 +39,8 @@ def with_execution(place: Storage, status: Status) -> Status:
     from rowmill.runners.stepfunctions import machines  # noqa: PLC0415 - only such a run needs AWS
 
     try:
-        execution = machines.describe(owner.execution)
+        asked = machines.describe(owner.execution)
     except RowmillError as error:
         return msgspec.structs.replace(told, execution_state=f"not known: {error.message}")
-    state = RUNNING if execution.going else status.state
-    return msgspec.structs.replace(told, execution_state=execution.status, state=state)
+    state = RUNNING if asked.going else status.state
+    return msgspec.structs.replace(told, execution_state=asked.status, state=state)
