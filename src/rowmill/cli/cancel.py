@@ -8,12 +8,13 @@ from rowmill.cli import telling
 
 @declared.command(
     "rowmill cancel RUN --namespace orders",
-    "Stop a run that is under way in a cluster: its KubernetesJobs are deleted. "
-    "RUN may be a run that a state machine has under way, or the ARN of its execution: "
-    "that is stopped, and no KubernetesJob begins any more. "
-    "Partitions with a receipt stay done; the command of the run goes on from there.",
+    "Stop a run that is under way in a cluster: its KubernetesJobs are deleted, and its pods end at a chunk border. "
+    "The workspace stays as it is, and what tables have taken: the command of the run does what has no receipt, and "
+    "with --fresh everything anew. "
+    "Of a state machine, given by the run's id or its execution's ARN, the execution is stopped. "
+    "RUN is the run's id, NAME that of one of its KubernetesJobs, known before the run's id is.",
 )
-@declared.run_id
+@declared.run_or_name
 @declared.workspace
 @declared.namespace
 @declared.kube_context
@@ -26,7 +27,8 @@ def cancel(run_id: str, *, workspace: str | None, namespace: str | None, kube_co
         telling.answer(_stopped(execution))
         return
     names = api.control("cancel", run_id, namespace=namespace, kube_context=kube_context)
-    telling.answer("\n".join(f"stopped {name}" for name in names))
+    kept = "what has a receipt stays done; the command of the run goes on from there, with --fresh anew"
+    telling.answer("\n".join([*(f"stopped {name}" for name in names), kept]))
 
 
 def _stopped(execution: str) -> str:
@@ -39,5 +41,5 @@ def _stopped(execution: str) -> str:
         f"stopped {stopped.arn}\n"
         "no KubernetesJob begins any more; one that is under way goes on until it ends, and what it does counts: "
         f"`rowmill cancel {run}{where}` stops it too\n"
-        "to go on: the command of the run, with --on stepfunctions; partitions with a receipt are not done again"
+        "what has a receipt stays done; the command of the run, with --on stepfunctions, goes on from there"
     )

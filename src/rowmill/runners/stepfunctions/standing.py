@@ -10,12 +10,11 @@ from rowmill import wire
 from rowmill.errors import RowmillError
 from rowmill.model import codec
 from rowmill.model.execution import Execution
+from rowmill.runners.standing import RUNNING
 
 if TYPE_CHECKING:
     from rowmill.runners.standing import Status
     from rowmill.storage import Storage
-
-RUNNING = "running"
 
 
 def owner_of(place: Storage, run_id: str) -> Execution | None:
@@ -42,5 +41,5 @@ def with_execution(place: Storage, status: Status) -> Status:
         asked = machines.describe(owner.execution)
     except RowmillError as error:
         return msgspec.structs.replace(told, execution_state=f"not known: {error.message}")
-    state = RUNNING if asked.going else status.state
-    return msgspec.structs.replace(told, execution_state=asked.status, state=state)
+    told = msgspec.structs.replace(told, execution_state=asked.status)
+    return msgspec.structs.replace(told, state=RUNNING, next="") if asked.going else told
