@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rowmill.cdk import checks
+from rowmill.statemachine.events import SUFFIXES
 
 if TYPE_CHECKING:
     from aws_cdk import RemovalPolicy
@@ -134,7 +135,7 @@ class JobProps(SharedProps):
 
     input_bucket: IBucket | str | None = None
     input_prefix: str = ""
-    input_suffixes: tuple[str, ...] = (".csv",)
+    input_suffixes: tuple[str, ...] = SUFFIXES
     output_bucket: IBucket | str | None = None
     output_prefix: str = ""
     max_split_lines: int = 30_000
@@ -156,7 +157,7 @@ class JobProps(SharedProps):
     trigger: str = "eventbridge"
     cpu: str = "500m"
     memory: str = "1Gi"
-    timeout_s: int = 86_400
+    timeout_s: int = 43_200
     namespace: str = "rowmill"
     alarms_topic: ITopic | None = None
     access_logs_bucket: IBucket | None = None
