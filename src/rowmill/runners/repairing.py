@@ -16,7 +16,7 @@ from rowmill.model import codec
 from rowmill.model import repair as rules
 from rowmill.model.repair import Repair
 from rowmill.model.report import Report, Seconds
-from rowmill.runners import coordinator, fixing, sharing, standing
+from rowmill.runners import attempts, coordinator, fixing, sharing, standing
 from rowmill.runners.opening import open_run, workspace_at
 from rowmill.steps import generations
 from rowmill.steps import merge as merging
@@ -315,13 +315,13 @@ def _check_code(held: Held, *, keep: bool) -> None:
 
 
 def _signed(held: Held, by: str) -> Signed:
-    account = coordinator.who()
+    account = attempts.who()
     return Signed(
         number=len(held.generation.repairs) + 1,
-        attempt=coordinator.attempt_name(),
+        attempt=attempts.unique_name(),
         by=by or account.user,
         who=account,
-        at=coordinator.now(),
+        at=attempts.now(),
     )
 
 
@@ -343,7 +343,7 @@ def _finish(run: Run, manifest: Manifest) -> Report:
     """
     if (done := coordinator.finished(run)) is not None:
         return done
-    begun, start = time.monotonic(), coordinator.now()
+    begun, start = time.monotonic(), attempts.now()
     try:
         merged = merging.merge(run, manifest)
     except ProcessingError:
@@ -358,7 +358,7 @@ def _finish(run: Run, manifest: Manifest) -> Report:
             run_id=run.id,
         )
     seconds = round(time.monotonic() - begun, 3)
-    attempts = coordinator.next_attempt(run) - 1
+    tries = attempts.newest_number(run.workspace, run.id)
     return coordinator.publish_report(
-        run, manifest, merged, attempt=attempts, start=start, seconds=Seconds(0.0, 0.0, seconds, seconds)
+        run, manifest, merged, attempt=tries, start=start, seconds=Seconds(0.0, 0.0, seconds, seconds)
     )

@@ -141,7 +141,7 @@ def _outcomes(
 ) -> Iterator[tuple[Batch, list[Any], Decoded, Chunk, Format, int]]:
     """Decode chunk after chunk and call the function; give what `Results.take` takes."""
     for chunk in read:
-        decoded = _decoded(reads, columns, chunk, ordinal)
+        decoded = decode_chunk(reads, columns, chunk, ordinal)
         batch = batch_of(reads, chunk, decoded, ordinal)
         yield batch, call(batch), decoded, chunk, reads, ordinal
         ordinal += len(decoded.rows) + len(decoded.malformed)
@@ -174,7 +174,12 @@ def calling(
     return nullcontext(Caller(run, digest=manifest.input.digest, columns=manifest.columns, prepared=prepared))
 
 
-def _decoded(reads: Format, columns: tuple[str, ...] | None, chunk: Chunk, ordinal: int) -> Decoded:
+def decode_chunk(reads: Format, columns: tuple[str, ...] | None, chunk: Chunk, ordinal: int) -> Decoded:
+    """Read a chunk's rows.
+
+    Raises:
+        InputError: The text breaks the declared rules, with the row's place.
+    """
     if chunk.oversized:
         return Decoded([], {0: OVERSIZED})
     try:

@@ -19,6 +19,7 @@ from rowmill.model.report import Report
 from rowmill.runners.kubernetes import choosing, keeping, telling
 from rowmill.runners.kubernetes.following import DELETED, Followed, Following, followed, jobs_of, pods_of
 from rowmill.runners.kubernetes.progress import Counted, Found, view_of
+from rowmill.runners.opening import reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,7 +54,7 @@ def run(made: InPods, cluster: Cluster, watch: Callable[[View], None] | None, te
     try:
         return rounds(made, cluster, watch or _nobody, tell)
     except (KeyboardInterrupt, Stopped):
-        tell("the pods go on; the same command comes back to them, and `rowmill cancel RUN` stops them")
+        tell(f"the pods go on; the same command comes back to them, and `rowmill cancel {made.digest}` stops them")
         raise
 
 
@@ -142,7 +143,7 @@ def process(
     if made.chosen["fan_out"].value == "per-partition":
         from rowmill.runners.kubernetes.partitions import each_partition  # noqa: PLC0415 - few runs want it
 
-        each_partition(made, cluster, found, watch, tell)
+        each_partition(made, Following(cluster, tell), found, watch)
         return
     workers = made.chosen["workers"].value
     pods = kubejobs.completions(
@@ -155,7 +156,7 @@ def process(
     def manifest(attempt: int) -> Object:
         return kubejobs.process_job(made.pods, found.run_id, attempt=attempt, completions=pods, workers=workers)
 
-    counted = Counted(keeping.reached(made.pods.workspace), found.run_id)
+    counted = Counted(reached(made.pods.workspace), found.run_id)
     following = Following(cluster, tell, lambda job: watch(view_of(job, found, counted.done())))
     step(made, following, {naming.RUN: found.run_id, naming.STEP: "process"}, manifest, found.next_attempt)
 
@@ -205,7 +206,9 @@ def step(
         cluster.create(job)  # or somebody else was quicker: it has the same name
     elif job["metadata"]["labels"].get(naming.REQUEST) != made.digest:
         raise others(cluster, job)
-    return checked(made, cluster, followed(following, job["metadata"]["name"]))
+    name = job["metadata"]["name"]
+    following.tell(f"{selector[naming.STEP]} is the KubernetesJob {name}")
+    return checked(made, cluster, followed(following, name))
 
 
 def refuse_others(made: InPods, cluster: Cluster) -> None:
@@ -221,11 +224,11 @@ def refuse_others(made: InPods, cluster: Cluster) -> None:
 
 def others(cluster: Cluster, job: Mapping[str, Any]) -> StateError:
     """Return the error for what is under way for another request."""
-    run_id = job["metadata"]["labels"].get(naming.RUN, "")
+    name = job["metadata"]["name"]
     return StateError(
-        f"the same input is under way in the cluster with other code, image or options: {job['metadata']['name']}",
-        hint=f"wait for it, or stop it: rowmill cancel {run_id or 'RUN'} --namespace {cluster.namespace}",
-        run_id=run_id,
+        f"the same input is under way in the cluster with other code, image or options: {name}",
+        hint=f"wait for it, or stop it: rowmill cancel {name} --namespace {cluster.namespace}",
+        run_id=job["metadata"]["labels"].get(naming.RUN, ""),
     )
 
 
