@@ -204,6 +204,8 @@ class Job:
                 f"results cannot be written as {self.writes.encoding}: parts in it cannot be joined",
                 hint="declare encoding='utf-8' for the output",
             )
+        if isinstance(self.writes, Csv) and self.writes.trailer is not None:
+            raise ConfigurationError("an output has no trailer", hint="leave Csv(trailer=…) out of Job(writes=…)")
         self.table = table
         self.rows_per_partition = rows_per_partition
         self.concurrency = concurrency

@@ -10,12 +10,14 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from decimal import Decimal
+from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from rowmill import wire
 from rowmill.errors import IntegrityError, ProcessingError
+from rowmill.formats.trailer import EXACT
 from rowmill.model import counts as rules
 from rowmill.model import policy
 from rowmill.model import repair as repair_rules
@@ -121,6 +123,7 @@ def merge(run: Run, manifest: Manifest) -> Merged | list[int]:
     missing = [part.index for part in manifest.partitions if part.index not in receipts]
     if missing:
         return missing
+    check_totals(manifest, [receipts[part.index] for part in manifest.partitions])
     generation = generations.current(run, receipts)
     try:
         return _join(run, manifest, generation)
@@ -244,18 +247,35 @@ def _check(manifest: Manifest, ordered: Sequence[Receipt]) -> tuple[Counts, dict
             )
     counts = rules.add(receipt.counts for receipt in ordered)
     rules.conserve(manifest.rows, counts, where="the run")
-    return counts, _totals(ordered)
+    return counts, totals_of(ordered)
 
 
-def _totals(ordered: Sequence[Receipt]) -> dict[str, dict[str, str]]:
+def check_totals(manifest: Manifest, processed: Sequence[Receipt]) -> None:
+    """Check the first law on sums: what split added up is what process read, whatever became of the rows.
+
+    Raises:
+        IntegrityError: It is not.
+    """
+    read = totals_of(processed)
+    for column, told in manifest.sums.items():
+        if column in read and Decimal(read[column]["read"]) != Decimal(told):
+            raise IntegrityError(
+                f"{column!r} is not conserved: the input has {told}, and {read[column]['read']} was read",
+                hint="nothing was published; keep the workspace and report this",
+            )
+
+
+def totals_of(ordered: Sequence[Receipt]) -> dict[str, dict[str, str]]:
+    """Return the sums of all partitions by column and outcome, and of all outcomes together, as text."""
     sums: dict[str, dict[str, Decimal]] = {}
     for receipt in ordered:
         for column, by_kind in receipt.totals.items():
             for kind, text in by_kind.items():
                 column_sums = sums.setdefault(column, {})
-                column_sums[kind] = column_sums.get(kind, Decimal(0)) + Decimal(text)
+                column_sums[kind] = EXACT.add(column_sums.get(kind, Decimal(0)), Decimal(text))
+    read = {column: reduce(EXACT.add, by_kind.values(), Decimal(0)) for column, by_kind in sums.items()}
     return {
-        column: {"read": str(sum(by_kind.values(), Decimal(0))), **{kind: str(one) for kind, one in by_kind.items()}}
+        column: {"read": str(read[column]), **{kind: str(one) for kind, one in by_kind.items()}}
         for column, by_kind in sums.items()
     }
 

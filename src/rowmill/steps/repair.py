@@ -15,6 +15,7 @@ import msgspec
 
 from rowmill import wire
 from rowmill.errors import IntegrityError
+from rowmill.formats.trailer import EXACT
 from rowmill.model import codec
 from rowmill.model import counts as rules
 from rowmill.model.counts import Counts
@@ -25,7 +26,6 @@ from rowmill.steps.data import data_writer
 from rowmill.steps.generations import rejects_in
 from rowmill.steps.process import gz, publish_rejects
 from rowmill.steps.redoing import Redone, redo
-from rowmill.steps.results import EXACT
 from rowmill.steps.weaving import woven, written_bytes
 
 if TYPE_CHECKING:

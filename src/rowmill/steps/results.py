@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from decimal import Context as Arithmetic
-from decimal import Decimal, Inexact, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rowmill.errors import InputError, IntegrityError, ProcessingError
+from rowmill.formats.trailer import EXACT, number_of
 from rowmill.job import Skip
 from rowmill.model import policy
 from rowmill.model.counts import Counts
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from rowmill.steps.function.calling import Batch
     from rowmill.tables import Stage
 
-EXACT = Arithmetic(prec=1000, traps=[InvalidOperation, Inexact])  # a sum that would be rounded is an error
+
+NO_NUMBER = "a column with a declared total holds no number"
 
 
 class Progress(NamedTuple):
@@ -191,18 +192,20 @@ class Totals:
         }
 
     def add(self, kind: str, row: Any) -> str | None:
-        """Add a row; return what is wrong with it, None if nothing is."""
+        """Add a row's numbers; return what is wrong with it, None if nothing is.
+
+        A row that would be written and lacks a number is rejected: what numbers it has count there.
+        """
         try:
-            numbers = {column: Decimal(str(row[column]).strip() or "0") for column in self.columns}
-        except (InvalidOperation, KeyError, TypeError) as error:
-            if isinstance(error, InvalidOperation):
-                return "a column with a declared total holds no number"
+            numbers = {column: number_of(row[column]) for column in self.columns}
+        except (KeyError, TypeError) as error:
             raise ProcessingError(f"Job(totals=…) names a column that rows do not have: {error}") from None
-        if not all(number.is_finite() for number in numbers.values()):
-            return "a column with a declared total holds no number"
+        reason = NO_NUMBER if None in numbers.values() else None
+        sums = "rejected" if reason is not None and kind == "written" else kind
         for column, number in numbers.items():
-            self._sums[column][kind] = EXACT.add(self._sums[column][kind], number)
-        return None
+            if number is not None:
+                self._sums[column][sums] = EXACT.add(self._sums[column][sums], number)
+        return reason
 
     def less(self, others: Totals) -> Totals:
         """Return these sums without those of other rows."""

@@ -101,7 +101,7 @@ class Rows:
         ordinal, manifest, reads = 0, self._manifest, self._source.reads
         with self._source.open() as reader:
             line = reader.read(0, manifest.body_start).count(b"\n") + 1
-            for chunk in chunks(reads, reader, manifest.body_start, self._source.bytes, first_line=line):
+            for chunk in chunks(reads, reader, manifest.body_start, manifest.body_end, first_line=line):
                 decoded = decode_chunk(reads, manifest.columns, chunk, ordinal)
                 yield chunk, ordinal, decoded
                 ordinal += len(decoded.rows) + len(decoded.malformed)

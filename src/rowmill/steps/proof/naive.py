@@ -76,7 +76,17 @@ def file_of(pieces: Iterable[bytes]) -> BinaryIO:
 
 def rows(reads: Format, file: BinaryIO) -> Iterator[Given]:
     """Return the rows of a file, header not counted."""
-    return _delimited(reads, file) if isinstance(reads, Csv) else _lines(reads, file)
+    if not isinstance(reads, Csv):
+        return _lines(reads, file)
+    return _delimited(reads, file) if reads.trailer is None else _but_the_last(_delimited(reads, file))
+
+
+def _but_the_last(given: Iterator[Given]) -> Iterator[Given]:
+    before = next(given, None)
+    for one in given:
+        if before is not None:
+            yield before
+        before = one
 
 
 def corrected(reads: Format, columns: Sequence[str] | None, text: bytes) -> Given:
@@ -91,7 +101,7 @@ def corrected(reads: Format, columns: Sequence[str] | None, text: bytes) -> Give
     if len(raw) > reads.max_row_bytes:
         return Given(None, 0, raw, OVERSIZED)
     if isinstance(reads, Csv):
-        form = msgspec.structs.replace(reads, skip_first=0, header=False, names=columns)
+        form = msgspec.structs.replace(reads, skip_first=0, header=False, names=columns, trailer=None)
         if reads.quoting == "rfc4180" and not _is_legal(reads, raw.decode(_without_mark(reads), "replace")):
             return Given(None, 0, raw, NOT_LEGAL if raw.count(reads.quote.encode()) % 2 == 0 else NO_ROW)
     found = list(rows(form, file_of([raw])))
