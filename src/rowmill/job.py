@@ -168,7 +168,7 @@ class Job:
         on_error: `reject` turns an exception of the function into a reject; by default it ends the run.
         tries: How often a row is tried that raises `TransientError`.
         totals: Columns of the input whose exact sums are reported by outcome.
-        sensitive: Columns that no view may show; no message shows a row's values in any case.
+        sensitive: Columns of the input that no view, reason or message shows; the rejects file does.
     """
 
     def __init__(

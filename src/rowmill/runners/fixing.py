@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from rowmill.model.receipt import Reject
-    from rowmill.runners.repairing import Rejects
 
 ORDINAL, LINE, REASON, ROW = COLUMNS = ("ordinal", "line", "reason", "row")
 DELIMITERS = ",;\t"  # spreadsheets write what their country has
@@ -34,12 +33,12 @@ class Fix(NamedTuple):
     row: str
 
 
-def rejects_csv(found: Rejects) -> str:
+def listing(rejects: Iterable[Reject]) -> str:
     """Return rejects as the file that is corrected and handed in again."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows((one.ordinal, one.line, one.reason, one.row) for one in found.rejects)
+    writer.writerows((one.ordinal, one.line, one.reason, one.raw) for one in rejects)
     return out.getvalue()
 
 

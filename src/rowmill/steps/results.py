@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rowmill.errors import InputError, IntegrityError, ProcessingError
+from rowmill.formats.masking import hidden
 from rowmill.formats.trailer import EXACT, number_of
 from rowmill.job import Skip
 from rowmill.model import policy
@@ -44,6 +45,7 @@ class Results:
         self._budget = policy.parse_budget(run.record.rejects).allowed(rows)
         self._filtered: dict[str, int] = {}
         self._first = first
+        self._sensitive = run.job.sensitive
         self._read = self._written = 0
         self._told = (0, 0)  # rows and rejects
         self.columns: tuple[str, ...] | None = None
@@ -99,9 +101,10 @@ class Results:
         values, at = [], []
         for ordinal, outcome in zip(batch.ordinals, outcomes, strict=True):
             if isinstance(outcome, Skip):
-                self._filtered[outcome.reason] = self._filtered.get(outcome.reason, 0) + 1
+                reason = self._shown(outcome.reason, batch, ordinal)
+                self._filtered[reason] = self._filtered.get(reason, 0) + 1
             elif isinstance(outcome, Rejected):
-                refused[ordinal - first] = outcome.reason
+                refused[ordinal - first] = self._shown(outcome.reason, batch, ordinal)
             elif outcome is None:
                 raise ProcessingError(
                     "the function returned None",
@@ -113,6 +116,10 @@ class Results:
                 values.append(plain(outcome))
                 at.append(ordinal)
         return values, at
+
+    def _shown(self, reason: str, batch: Batch, ordinal: int) -> str:
+        """Return a reason as it may be shown."""
+        return hidden(reason, batch.rows[bisect_left(batch.ordinals, ordinal)], self._sensitive)
 
     def _totalled(
         self,
@@ -150,7 +157,8 @@ class Results:
         bad = {one.place: one.reason for one in self._stage.add(values)}
         if not bad:
             return values, at
-        refused.update({at[place] - first: f"the table refuses it: {reason}" for place, reason in bad.items()})
+        for place, reason in bad.items():
+            refused[at[place] - first] = f"the table refuses it: {self._shown(reason, batch, at[place])}"
         kept = [place for place in range(len(values)) if place not in bad]
         return [values[place] for place in kept], [at[place] for place in kept]
 

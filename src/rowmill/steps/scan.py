@@ -8,6 +8,7 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rowmill.formats.masking import hidden
 from rowmill.steps.function.converting import converter
 from rowmill.steps.function.outcome import Rejected
 from rowmill.steps.process import decode_chunk
@@ -91,6 +92,7 @@ class Rows:
     def __init__(self, job: Job, source: Source, manifest: Manifest) -> None:
         self._source, self._manifest = source, manifest
         self._convert = converter(job.row_type, manifest.columns)
+        self._sensitive = job.sensitive
         keys = job.table.keys if job.table is not None else ()
         columns = manifest.columns or ()
         self.keys: tuple[str, ...] = keys if keys and all(key in columns for key in keys) else ()
@@ -113,7 +115,7 @@ class Rows:
         found = dict(decoded.malformed)
         for place, row in zip(good_places(decoded), decoded.rows, strict=True):
             if type(made := self._convert(row)) is Rejected:
-                found[place] = made.reason
+                found[place] = hidden(made.reason, row, self._sensitive)
         return found
 
     def findings(self, chunk: Chunk, ordinal: int, reasons: dict[int, str]) -> list[Finding]:

@@ -11,7 +11,7 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from rowmill import wire
-from rowmill.errors import InputError, IntegrityError
+from rowmill.errors import ConfigurationError, InputError, IntegrityError
 from rowmill.formats import borders
 from rowmill.formats.csv import WAY_OUT
 from rowmill.model import codec, identity, policy
@@ -106,6 +106,7 @@ def survey(run: Run, source: Source) -> Manifest:
     """Read the whole input once and share its rows out; nothing is written."""
     with source.open() as reader:
         head = read_head(source.reads, reader, source.bytes)
+        _check_sensitive(run, head)
         last = trailer_of(source.reads, reader, head, source.bytes)
         extent = Extent(source.reads, reader, head.end, source.bytes)
         body = read_body(extent, workers=run.record.workers)
@@ -124,6 +125,19 @@ def survey(run: Run, source: Source) -> Manifest:
     )
     start = None if last is None else last.start
     return Manifest(run.id, version, head.columns, head.end, body.rows, partitions, start, as_text(summed.by_column))
+
+
+def _check_sensitive(run: Run, head: Head) -> None:
+    """Refuse a sensitive column that is not there: a slip of the pen would show what it should hide.
+
+    Raises:
+        ConfigurationError: There is no such column.
+    """
+    if missing := [name for name in run.job.sensitive if head.columns is not None and name not in head.columns]:
+        raise ConfigurationError(
+            f"Job(sensitive=…) names a column {missing[0]!r}, and the input has none",
+            hint="the input's columns are " + ", ".join(head.columns or ()),
+        )
 
 
 def _compared(extent: Extent, head: Head, body: Body, last: Last | None) -> Summed:

@@ -11,6 +11,7 @@ import uuid_utils
 
 from rowmill.errors import ConfigurationError, TransientError
 from rowmill.formats.jsonl import Jsonl
+from rowmill.formats.masking import hidden
 from rowmill.job import CHUNK, Context, Reject, Skip
 from rowmill.model import identity
 from rowmill.steps.function.converting import converter, plain
@@ -66,7 +67,14 @@ def oracle(
                 ordinal=ordinal, namespace=namespace, params=params, now=now, setup=prepared.setup, line_of=line_of
             )
             answer = Rejected(given.problem) if given.problem else _totalled(job, given.row, call(given.row, context))
-            yield Outcome(ordinal, given, answer)
+            yield Outcome(ordinal, given, _shown(job, given.row, answer))
+
+
+def _shown(job: Job, row: Any, answer: Any) -> Any:
+    """Return an answer whose reason shows nothing that is sensitive."""
+    if not job.sensitive or not isinstance(answer, (Skip, Rejected)):
+        return answer
+    return type(answer)(hidden(answer.reason, row, job.sensitive))
 
 
 def _callable(job: Job, loop: asyncio.Runner | None) -> Callable[[Any, Context], Any]:
