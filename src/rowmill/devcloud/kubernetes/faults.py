@@ -37,12 +37,14 @@ class Fault(NamedTuple):
         reset: Whether the connection breaks instead of an answer.
         cut: After how many lines a stream breaks off; the answer is else as it should be. With `status` 410 it does not
             break: its last line says that the version is too old.
+        reason: Kubernetes' word for it, where the status alone does not say: 409 is `AlreadyExists`, or `Conflict`.
     """
 
     status: int = 500
     after: bool = False
     reset: bool = False
     cut: int | None = None
+    reason: str = ""
 
 
 Rule = Callable[[str, str], Fault | int | None]
@@ -96,4 +98,4 @@ def refusal(fault: Fault) -> answers.Refusal:
     """Return the answer of a fault."""
     reason, message = REASONS.get(fault.status, ("Unknown", "unknown"))
     details = {"retryAfterSeconds": 1} if fault.status in (429, 503) else None
-    return answers.Refusal(fault.status, reason, message, details)
+    return answers.Refusal(fault.status, fault.reason or reason, message, details)

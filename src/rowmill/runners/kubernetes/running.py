@@ -71,7 +71,7 @@ def rounds(made: InPods, cluster: Cluster, watch: Callable[[View], None], tell: 
     for _ in range(ROUNDS):
         tell(f"run {found.run_id}: {found.rows:,} rows, {found.unfinished:,} of {found.partitions:,} partitions to do")
         if found.unfinished:
-            process(made, cluster, found, watch, tell)
+            process(made, Following(cluster, tell), found, watch)
         try:
             return merge(made, cluster, found.run_id, tell)
         except StateError as error:
@@ -135,14 +135,12 @@ def steps_of(jobs: list[Object], step: str) -> list[Object]:
     return [job for job in jobs if job["metadata"]["labels"].get(naming.STEP) == step]
 
 
-def process(
-    made: InPods, cluster: Cluster, found: Found, watch: Callable[[View], None], tell: Callable[[str], None]
-) -> None:
+def process(made: InPods, following: Following, found: Found, watch: Callable[[View], None]) -> None:
     """Let pods do the partitions."""
     if made.chosen["fan_out"].value == "per-partition":
         from rowmill.runners.kubernetes.partitions import each_partition  # noqa: PLC0415 - few runs want it
 
-        each_partition(made, Following(cluster, tell), found, watch)
+        each_partition(made, following, found, watch)
         return
     workers = made.chosen["workers"].value
     pods = kubejobs.completions(
@@ -156,8 +154,8 @@ def process(
         return kubejobs.process_job(made.pods, found.run_id, attempt=attempt, completions=pods, workers=workers)
 
     counted = Counted(keeping.reached(made.pods.workspace), found.run_id)
-    following = Following(cluster, tell, lambda job: watch(view_of(job, found, counted.done())))
-    step(made, following, {naming.RUN: found.run_id, naming.STEP: "process"}, manifest, found.next_attempt)
+    seen = following._replace(seen=lambda job: watch(view_of(job, found, counted.done())))
+    step(made, seen, {naming.RUN: found.run_id, naming.STEP: "process"}, manifest, found.next_attempt)
 
 
 def merge(made: InPods, cluster: Cluster, run_id: str, tell: Callable[[str], None]) -> Report:
