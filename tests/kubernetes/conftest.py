@@ -104,20 +104,12 @@ def claim() -> dict[str, Any]:
 
 
 @pytest.fixture
-def controllers(cluster: Cluster) -> Any:
-    """What does to pods what happens to real ones."""
-    if cluster.small is None:
-        pytest.skip(SMALL_ONLY)
-    return cluster.small.controllers
-
-
-@pytest.fixture
 def failing(cluster: Cluster) -> Iterator[Callable[..., None]]:
     """Let requests to the API server fail until the test's end."""
     if cluster.small is None:
         pytest.skip(SMALL_ONLY)
     ends: list[Callable[[], None]] = []
-    yield lambda rule: ends.append(cluster.small.fail(rule))
+    yield lambda rule, **words: ends.append(cluster.small.fail(rule, **words))
     for end in ends:
         end()
 

@@ -50,29 +50,35 @@ class Fault(NamedTuple):
 Rule = Callable[[str, str], Fault | int | None]
 
 
+def anybody(request: Request) -> bool:
+    """Whoever asks."""
+    del request
+    return True
+
+
 class Rules:
     """The rules of now; the first that has something to say decides."""
 
     def __init__(self) -> None:
-        self._rules: list[Rule] = []
+        self._rules: list[tuple[Rule, Callable[[Request], bool]]] = []
         self._guard = threading.Lock()
 
-    def add(self, rule: Rule) -> Callable[[], None]:
-        """Let a rule see every request from now on; return what ends that."""
+    def add(self, rule: Rule, whose: Callable[[Request], bool]) -> Callable[[], None]:
+        """Let a rule see each request of some clients from now on; return what ends that."""
         with self._guard:
-            self._rules.append(rule)
+            self._rules.append((rule, whose))
         return lambda: self._remove(rule)
 
     def _remove(self, rule: Rule) -> None:
         with self._guard:
-            self._rules = [each for each in self._rules if each is not rule]
+            self._rules = [each for each in self._rules if each[0] is not rule]
 
     def for_request(self, request: Request) -> Fault | None:
         """Return what goes wrong with a request; None if nothing does."""
         with self._guard:
             rules = list(self._rules)
-        for rule in rules:
-            found = rule(request.method, request.path)
+        for rule, whose in rules:
+            found = rule(request.method, request.path) if whose(request) else None
             if found is not None:
                 fault = Fault(found) if isinstance(found, int) else found
                 return fault._replace(after=fault.after or fault.cut is not None)
