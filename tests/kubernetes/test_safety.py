@@ -100,7 +100,7 @@ def test_pods_that_are_killed_write_each_row_once_into_postgresql(cluster, make,
             with psycopg.connect(url, password=password, row_factory=dict_row) as db:
                 return db.execute('SELECT * FROM "Orders"').fetchall()
 
-        run = make(few_orders, table=url, workers="3", rows_per_partition="100")
+        run = make(few_orders, table=url, workers="2", rows_per_partition="250")
         run.campaign.rows_of_table = rows
         run.put(hold=b"")
         held = [{"name": "HOLD", "value": run.on_claim("hold")}, {"name": "HOLD_FROM", "value": "500"}]
@@ -115,7 +115,7 @@ def test_pods_that_are_killed_write_each_row_once_into_postgresql(cluster, make,
 def test_pods_that_are_evicted_write_each_row_once_into_dynamodb(cluster, make, few_orders) -> None:
     with DynamoStub() as stub:
         stub.create("Orders", {"Order ID": "S"})
-        run = make(few_orders, table="dynamodb://us-east-1/Orders", workers="3", rows_per_partition="100")
+        run = make(few_orders, table="dynamodb://us-east-1/Orders", workers="2", rows_per_partition="250")
         run.campaign.rows_of_table = lambda: rows_of_stub(stub)
         run.put(hold=b"")
         run.env(
