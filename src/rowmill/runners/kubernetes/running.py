@@ -195,7 +195,19 @@ def step(
     Raises:
         RowmillError: What its pods failed with.
     """
-    cluster = following.cluster
+    name = begun(made, following.cluster, selector, manifest, least)
+    following.tell(f"{selector[naming.STEP]} is the KubernetesJob {name}")
+    return checked(made, following.cluster, followed(following, name))
+
+
+def begun(
+    made: InPods, cluster: Cluster, selector: Mapping[str, str], manifest: Callable[[int], Object], least: int = 1
+) -> str:
+    """Return the name of the KubernetesJob that a step is followed by; it is made where none is under way.
+
+    Raises:
+        StateError: One is, for another request.
+    """
     there = jobs_of(cluster, selector)
     job = choosing.to_follow(there)
     if job is None:
@@ -203,9 +215,7 @@ def step(
         cluster.create(job)  # or somebody else was quicker: it has the same name
     elif job["metadata"]["labels"].get(naming.REQUEST) != made.digest:
         raise others(cluster, job)
-    name = job["metadata"]["name"]
-    following.tell(f"{selector[naming.STEP]} is the KubernetesJob {name}")
-    return checked(made, cluster, followed(following, name))
+    return str(job["metadata"]["name"])
 
 
 def refuse_others(made: InPods, cluster: Cluster) -> None:
