@@ -8,6 +8,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+ALL = [
+    "article",
+    "scaling",
+    "auto",
+    "lean",
+    "inline",
+    "distributed",
+    "sequential",
+    "rendered",
+    "given",
+    "given-things",
+    "two",
+    "split",
+    "job",  # the second stack of `split`
+]
+WITH_CLUSTER = [name for name in ALL if name not in {"given", "job"}]
+WITH_JOB = [name for name in ALL if name not in {"split", "two"}]
 Template = dict[str, Any]
 Properties = dict[str, Any]
 
@@ -72,3 +89,11 @@ def manifests(template: Template) -> list[dict[str, Any]]:
     """Return the Kubernetes objects that the handler applies."""
     found = of(template, "Custom::AWSCDK-EKS-KubernetesResource").values()
     return [one for resource in found for one in json.loads(resource["Manifest"])]
+
+
+def container(machine: dict[str, Any]) -> dict[str, Any]:
+    """Return the container that Split starts."""
+    arguments = machine["States"]["Split"]["Arguments"]
+    job = arguments["RequestBody"] if "RequestBody" in arguments else arguments["Job"]
+    found: dict[str, Any] = job["spec"]["template"]["spec"]["containers"][0]
+    return found

@@ -79,7 +79,8 @@ def file_system(
         removal_policy=logs.removal(props),
     )
     made.connections.allow_default_port_from(cluster.cluster_security_group, "nodes mount it")
-    made.connections.allow_default_port_from(clients, "the split-file Lambda mounts it")
+    lambdas = ec2.Peer.security_group_id(clients.security_group_id)
+    made.connections.allow_default_port_from(lambdas, "the split-file Lambda mounts it")
     _driver(made, cluster)
     return made
 
