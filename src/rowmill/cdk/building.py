@@ -58,6 +58,7 @@ class RowmillJob(Construct):
     ) -> None:
         super().__init__(scope, id)
         props = props or JobProps()
+        _check_kubectl(platform, props)
         _take_namespace(platform, props.namespace)
         self.input_bucket = storage.given_bucket(self, "InputBucket", props.input_bucket, props)
         self.table = table.table(self, props)
@@ -92,6 +93,14 @@ class Rowmill(Construct):
         props = props or Props()
         self.cluster = RowmillCluster(self, "Cluster", props)
         self.job = RowmillJob(self, "Job", self.cluster.platform, props)
+
+
+def _check_kubectl(platform: Platform, props: JobProps) -> None:
+    if props.kubernetes_objects == "apply" and platform.cluster.kubectl_provider is None:
+        raise ConfigurationError(
+            "the cluster has no kubectl provider, by which the job's objects would be applied",
+            hint="give kubernetes_objects='render', or a cluster with kubectl_provider",
+        )
 
 
 def _take_namespace(platform: Platform, namespace: str) -> None:
