@@ -188,6 +188,24 @@ def test_a_rule_starts_the_machine_by_the_pattern_that_outputs_never_match(templ
     assert "NotStarted" in target["DeadLetterConfig"]["Arn"]
 
 
+def test_a_workspaces_objects_go_after_the_days_that_were_given(templates: Templates) -> None:
+    days = {
+        name: [
+            one["LifecycleConfiguration"]["Rules"][0].get("ExpirationInDays")
+            for key, one in of(templates[name], "AWS::S3::Bucket").items()
+            if "Workspace" in key
+        ]
+        for name in ("distributed", "lean")
+    }
+    assert days == {"distributed": [30], "lean": [None]}
+
+
+def test_only_a_machine_of_this_account_takes_the_machines_role(templates: Templates) -> None:
+    (role,) = [one for key, one in of(templates["article"], "AWS::IAM::Role").items() if "StateMachineRole" in key]
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "<AWS::AccountId>"}}
+
+
 def test_a_new_bucket_tells_eventbridge_without_a_handler_and_a_given_one_by_it(templates: Templates) -> None:
     assert not of(templates["article"], "Custom::S3BucketNotifications")
     bucket = only(templates["article"], "AWS::S3::Bucket")

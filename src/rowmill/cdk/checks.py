@@ -131,6 +131,8 @@ def job(props: JobProps) -> None:
         raise ConfigurationError(
             "distributed-map reads its list from S3, and the workspace is on EFS", hint="give workspace='s3'"
         )
+    if props.workspace_days is not None:
+        _whole("workspace_days", props.workspace_days, least=1)
     _places(props)
     _table(props)
     _code(props)

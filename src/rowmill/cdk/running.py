@@ -64,7 +64,7 @@ def workspace(scope: Construct, platform: Platform, props: JobProps) -> Workspac
     """
     wanted = props.workspace or ("s3" if platform.file_system is None or props.fan_out == "distributed-map" else "efs")
     if wanted == "s3":
-        return Workspace(storage.bucket(scope, "Workspace", props), None)
+        return Workspace(storage.bucket(scope, "Workspace", props, days=props.workspace_days), None)
     if platform.file_system is None:
         raise ConfigurationError("workspace is efs, and the cluster has no file system", hint="give workspace='s3'")
     return Workspace(None, storage.access_point(scope, platform.file_system, props.namespace))
