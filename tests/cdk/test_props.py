@@ -57,6 +57,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"fan_out": "distributed-map", "workspace": "efs"}, "reads its list from S3"),
     ({"fan_out": "inline-map", "workers": 41}, "inline-map does at most 40 partitions at once"),
     ({"fan_out": "distributed-map", "workers": 10_001}, "distributed-map does at most 10,000 partitions at once"),
+    ({"workspace_days": 7}, "workspace_days is for S3"),
     ({"workspace_days": 0}, "workspace_days is 0"),
     ({"workers": 0}, "workers is 0"),
     ({"poll_s": 0}, "poll_s is 0"),

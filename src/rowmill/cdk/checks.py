@@ -133,6 +133,10 @@ def job(props: JobProps) -> None:
         )
     if props.workspace_days is not None:
         _whole("workspace_days", props.workspace_days, least=1)
+        if props.workspace == "efs":
+            raise ConfigurationError(
+                "workspace_days is for S3, and the workspace is on EFS", hint="give workspace='s3'"
+            )
     _places(props)
     _table(props)
     _code(props)

@@ -117,8 +117,8 @@ class JobProps(SharedProps):
         warm_write_units: Writes a second that a new table takes at once; charged once.
         max_write_units: Writes a second that a new table takes at most: a guard of cost.
         workspace: `efs` or `s3`; by default `efs` where the cluster has a file system.
-        workspace_days: Objects of a workspace on S3 go after so many days; by default they stay. A run that has not ended by
-            then begins anew.
+        workspace_days: Objects of a workspace on S3 go after so many days; by default they stay. A run that has not
+            ended by then begins anew.
         mode: `parallel`, or `sequential`: one pod does all rows.
         fan_out: `indexed-job`; `inline-map`: a KubernetesJob per partition, up to 40 at once; `distributed-map`: up to
             10,000 at once, with the workspace on S3.
