@@ -95,7 +95,7 @@ def test_what_cannot_be_built_is_refused_in_plain_words_with_a_way_out(given: di
     with pytest.raises(ConfigurationError) as caught:
         Props(**given)
     assert message in caught.value.message
-    assert caught.value.hint
+    assert caught.value.__notes__ == [f"next: {caught.value.hint}"]
 
 
 def test_without_values_the_articles_defaults_hold() -> None:
