@@ -151,10 +151,9 @@ def run(
     if settings.resolve(chosen)["on"].value == "kubernetes":
         from rowmill.runners.kubernetes.running import run as run_in_pods
 
-        ready, cluster = in_cluster(
-            Asked(job, input, output, params, chosen, fresh), keep_code=keep_code, overwrite=overwrite
-        )
-        return run_in_pods(ready, cluster, watch, tell or (lambda _: None))
+        asked = Asked(job, input, output, params, chosen, fresh)
+        with in_cluster(asked, keep_code=keep_code, overwrite=overwrite) as (ready, cluster):
+            return run_in_pods(ready, cluster, watch, tell or (lambda _: None))
     made, where = start(Asked(job, input, output, params, chosen, fresh))
     how = How(where, made.record.workers, keep_code, fresh, overwrite, watch)
     tracked = open_tracker(made.record.tracker, made.id)
@@ -202,6 +201,7 @@ def expected(
     manifest: Manifest,
     *,
     split_s: float,
+    table: str | None = None,
     workers: int | None = None,
     params: Mapping[str, str] | None = None,
 ) -> Expected:
@@ -212,6 +212,7 @@ def expected(
         input: As for `plan`.
         manifest: What `plan` returned.
         split_s: Seconds that it took.
+        table: As for `run`; what another table than SQLite takes is not in it.
         workers: As for `run`.
         params: As for `run`.
 
@@ -222,13 +223,16 @@ def expected(
     from rowmill.runners.sampling import sampled
 
     made, _ = job_of(job)
+    chosen = settings.resolve({"table": table, "workers": workers})
+    here = chosen["table"].value.startswith("sqlite:")
     return expecting.expected(
-        sampled(made, input, params),
+        sampled(made, input, params, saved=here),
         rows=manifest.rows,
         split_s=split_s,
-        workers=settings.resolve({"workers": workers})["workers"].value,
+        workers=chosen["workers"].value,
         partitions=len(manifest.partitions),
         spooled_bytes=manifest.input.bytes if manifest.input.spooled else 0,
+        table_elsewhere=made.table is not None and not here and chosen["table"].value != NO_TABLE,
     )
 
 
@@ -348,7 +352,8 @@ def check(
     if settings.resolve(chosen)["on"].value == "kubernetes":
         from rowmill.runners.kubernetes.checking import check as check_in_cluster
 
-        return check_in_cluster(*in_cluster(asked, keep_code=keep_code, overwrite=overwrite), tell or (lambda _: None))
+        with in_cluster(asked, keep_code=keep_code, overwrite=overwrite) as (ready, cluster):
+            return check_in_cluster(ready, cluster, tell or (lambda _: None))
     made, _ = start(asked)
     try:
         return checked(made, overwrite=overwrite or fresh)

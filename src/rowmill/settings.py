@@ -128,7 +128,7 @@ SETTINGS: dict[str, Setting] = {
     "cpu": Setting(_quantity, "1", "CPU that a pod requests"),
     "memory": Setting(_quantity, "1Gi", "memory that a pod requests, and its limit"),
     "fan_out": Setting(_fan_out, "indexed", "indexed: one KubernetesJob for all partitions; or per-partition"),
-    "pod_deadline": Setting(_seconds, 86_400, "longest life of a KubernetesJob: seconds, or 90m, 24h"),
+    "pod_deadline": Setting(_seconds, 86_400, "longest life of a step's KubernetesJob: seconds, or 90m, 24h"),
     "queue": Setting(_named, None, "queue of Kueue, which lets KubernetesJobs start"),
     "s3_bucket_owner": Setting(str, None, "AWS account that must own every bucket"),
     "s3_kms_key": Setting(str, None, "KMS key by which objects are encrypted"),

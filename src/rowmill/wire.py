@@ -52,9 +52,9 @@ def rejects_name(run_id: str, partition: int, attempt: str) -> str:
     return f"{run_dir(run_id)}/{REJECTS}/{partition:05d}-{attempt}.jsonl"
 
 
-def failure_name(run_id: str, partition: int, attempt: str) -> str:
-    """Return the name of what is kept of a partition's failed try."""
-    return f"{run_dir(run_id)}/{FAILURES}/{partition:05d}-{attempt}.json"
+def failure_name(run_id: str, partition: int | None, attempt: str) -> str:
+    """Return the name of what is kept of a failed try of a partition, or of the run where no partition is to blame."""
+    return f"{run_dir(run_id)}/{FAILURES}/{'run' if partition is None else f'{partition:05d}'}-{attempt}.json"
 
 
 def todo_key(run_id: str) -> str:

@@ -85,10 +85,18 @@ def test_only_the_coordinator_may_speak_to_kubernetes(pods: Pods, request_: Requ
     assert tokens == {"split": False, "process": False, "merge": False, "run": True, "check": False}
 
 
+def test_a_coordinator_may_live_longer_than_the_three_steps_together(pods: Pods, request_: Request) -> None:
+    split, process, _, merge, coordinator, _ = (
+        made["spec"]["activeDeadlineSeconds"] for made in all_jobs(pods, request_)
+    )
+    assert coordinator > split + process + merge
+
+
 def test_every_job_ends_and_goes(pods: Pods, request_: Request) -> None:
     for made in all_jobs(pods, request_):
         spec = made["spec"]
-        assert 0 < spec["activeDeadlineSeconds"] <= pods.deadline_s
+        lives = 4 if made["metadata"]["labels"]["rowmill.dev/step"] == "run" else 1
+        assert 0 < spec["activeDeadlineSeconds"] <= lives * pods.deadline_s
         assert spec["ttlSecondsAfterFinished"] == pods.ttl_s
         assert spec["template"]["spec"]["restartPolicy"] == "Never"
         assert spec["template"]["spec"]["terminationGracePeriodSeconds"] == 30

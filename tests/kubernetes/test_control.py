@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
+import pytest
+
+from rowmill import api
+from rowmill.errors import StateError
+
 from .kit import STEP
 
 QUEUE = "kueue.x-k8s.io/queue-name"
@@ -9,7 +16,7 @@ QUEUE = "kueue.x-k8s.io/queue-name"
 
 def held(make, orders, **words: str):
     """Start a run whose second half waits; return it and its client when pods of process run."""
-    run = make(orders, rows_per_partition="100", **words)
+    run = make(orders, **{"rows_per_partition": "100", **words})
     run.hold(500)
     process = run.start()
     run.cluster.until(run.running, process)
@@ -37,26 +44,84 @@ def receipts(run) -> dict[str, bytes]:
     return run.files("work/runs/*/receipts/[0-9]*.json")
 
 
-def test_a_run_that_is_cancelled_ends_its_pods_and_the_same_command_goes_on(cluster, make, few_orders) -> None:
-    run, process = held(make, few_orders)
-    cluster.until(lambda: len(receipts(run)) >= 2, process)
+@pytest.mark.parametrize("fan_out", ["indexed", "per-partition"])
+def test_a_run_that_is_cancelled_ends_its_pods_and_the_same_command_goes_on(
+    cluster, make, few_orders, fan_out: str
+) -> None:
+    run, process = held(make, few_orders, fan_out=fan_out, rows_per_partition="250")
+    cluster.until(lambda: len(receipts(run)) >= 2 and run.running(), process)  # the others wait
     cancelled = run.control("cancel")
     assert cancelled.code == 0, cancelled.err
+    assert "what has a receipt stays done" in cancelled.out
     ended = run.ended(process)
     assert ended.code == 5, ended.err
     assert "was deleted" in ended.err
-    cluster.until(lambda: not run.pods("process"))
+    cluster.until(lambda: not run.pods("process", "Running"))
     before = receipts(run)
-    again = run.rowmill("cancel", "absent", "--namespace", cluster.namespace)
+    again = run.rowmill("cancel", run_of(before), "--namespace", cluster.namespace)
     assert again.code == 5, again.err
+    assert "not under way" in again.err
     run.release()
     run.ends_right(run.start())
     assert before.items() <= receipts(run).items()
 
 
+def run_of(receipts: dict[str, bytes]) -> str:
+    """Return the run's id, by the workspace."""
+    return next(iter(receipts)).split("/")[2]
+
+
+def test_what_waits_at_split_is_paused_resumed_and_cancelled_and_what_changes_nothing_is_refused(
+    cluster, make, few_orders, monkeypatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    run = make(few_orders)
+    run_id = run.give().report["run_id"]
+    ended = [job["metadata"]["name"] for job in (*run.jobs("process"), *run.jobs("merge"))]
+    cluster.kubectl("delete", "job", *ended)  # the pod that split is all that knows the run
+    process = run.start(cpu="100k")
+    name = cluster.until(lambda: run.jobs("split")[1:], process)[0]["metadata"]["name"]
+    for what, named, refused in (
+        ("resume", run_id, "is not paused"),
+        ("scale", run_id, f"process step of the run {run_id} is not under way, {name} is"),
+        ("pause", run_id, ""),
+        ("pause", name, "is paused already"),
+        ("resume", name, ""),
+        ("cancel", "absent", "not under way"),
+        ("cancel", "no name/of.one", "not under way"),
+        ("cancel", run_id, ""),
+        ("cancel", name, "not under way"),
+    ):
+        with pytest.raises(StateError, match=refused) if refused else contextlib.nullcontext():
+            assert api.control(what, named, workers=3, namespace=cluster.namespace) == [name]
+    assert run.ended(process).code == 5
+
+
+def test_a_run_with_a_coordinator_in_the_cluster_is_cancelled_by_its_name_and_nothing_comes_after(
+    cluster, make, few_orders
+) -> None:
+    run = make(few_orders)
+    run.hold()
+    started = run.ended(run.start(detach=""))
+    name = run.jobs("run")[0]["metadata"]["name"]
+    assert f"rowmill cancel {name}" in started.out
+    cluster.until(run.running)
+    cancelled = run.rowmill("cancel", name, "--namespace", cluster.namespace)
+    assert cancelled.code == 0, cancelled.err
+    first, second, _ = cancelled.out.splitlines()
+    assert (first, "-process-" in second) == (f"stopped {name}", True)
+    cluster.until(lambda: not run.pods("process") and not run.pods("run"))
+    assert [job["metadata"]["labels"][STEP] for job in run.jobs()] == ["split"]
+    run.release()
+
+
 def test_a_run_has_as_many_pods_as_it_is_scaled_to(cluster, make, few_orders) -> None:
     run, process = held(make, few_orders, workers="3")
     cluster.until(lambda: len(run.running()) == 3, process)
+    for workers, text in ((3, "has 3 pods at once already"), (99, "are shared into 3 pods")):
+        refused = run.control("scale", "--workers", str(workers))
+        assert refused.code == 5, refused.err
+        assert text in refused.err
     assert run.control("scale", "--workers", "1").code == 0
     cluster.until(lambda: len(run.running()) == 1, process)
     run.release()

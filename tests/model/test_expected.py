@@ -9,7 +9,7 @@ SAMPLE = Sample(
 
 
 def plan_of(rows, **given):
-    told = {"split_s": 0.2, "workers": 2, "partitions": 16, "spooled_bytes": 0} | given
+    told = {"split_s": 0.2, "workers": 2, "partitions": 16, "spooled_bytes": 0, "table_elsewhere": False} | given
     return expected(SAMPLE, rows=rows, **told)
 
 

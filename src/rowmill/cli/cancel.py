@@ -8,10 +8,12 @@ from rowmill.cli import telling
 
 @declared.command(
     "rowmill cancel RUN --namespace orders",
-    "Stop a run that is under way in a cluster: its KubernetesJobs are deleted."
-    " Partitions with a receipt stay done; the command of the run goes on from there.",
+    "Stop a run that is under way in a cluster: its KubernetesJobs are deleted, and its pods end at a chunk border. "
+    "The workspace stays as it is, and what tables have taken: the command of the run does what has no receipt, and "
+    "with --fresh everything anew. "
+    "RUN is the run's id, NAME that of one of its KubernetesJobs, known before the run's id is.",
 )
-@declared.run_id
+@declared.run_or_name
 @declared.namespace
 @declared.kube_context
 def cancel(run_id: str, *, namespace: str | None, kube_context: str | None) -> None:
@@ -19,4 +21,5 @@ def cancel(run_id: str, *, namespace: str | None, kube_context: str | None) -> N
     from rowmill import api
 
     names = api.control("cancel", run_id, namespace=namespace, kube_context=kube_context)
-    telling.answer("\n".join(f"stopped {name}" for name in names))
+    kept = "what has a receipt stays done; the command of the run goes on from there, with --fresh anew"
+    telling.answer("\n".join([*(f"stopped {name}" for name in names), kept]))

@@ -174,4 +174,5 @@ job_option = click.option(
 job = click.argument("job")
 input_ = click.argument("input", metavar="INPUT")
 run_id = click.argument("run_id", metavar="RUN")
+run_or_name = click.argument("run_id", metavar="RUN|NAME")
 optional_run_id = click.argument("run_id", metavar="[RUN]", required=False)

@@ -8,9 +8,10 @@ from rowmill.cli import telling
 
 @declared.command(
     "rowmill pause RUN --namespace orders",
-    "Let a run in a cluster wait: its pods end at a chunk border, and none begins before it is resumed.",
+    "Let a run in a cluster wait: its pods end at a chunk border, and none begins before it is resumed. "
+    "RUN is the run's id, NAME that of one of its KubernetesJobs.",
 )
-@declared.run_id
+@declared.run_or_name
 @declared.namespace
 @declared.kube_context
 def pause(run_id: str, *, namespace: str | None, kube_context: str | None) -> None:

@@ -54,8 +54,9 @@ def _expected(job: str, given: str, manifest: Manifest, chosen: Mapping[str, Any
 
     if not manifest.rows or chosen["on"] not in (None, "inline", "processes"):
         return None
+    asked = {name: chosen[name] for name in ("table", "workers", "params")}
     try:
-        return api.expected(job, given, manifest, split_s=split_s, workers=chosen["workers"], params=chosen["params"])
+        return api.expected(job, given, manifest, split_s=split_s, **asked)
     except RowmillError as error:
         telling.note(f"no time is told, since a run would end among the first rows: {layout.printable(error.message)}")
         return None
@@ -63,6 +64,7 @@ def _expected(job: str, given: str, manifest: Manifest, chosen: Mapping[str, Any
 
 def expected_text(expected: Expected, given: str) -> str:
     """Return what is expected of a run here, in words."""
+    without = " without the table" if expected.table_elsewhere else ""
     told = expected.function_percent
     within = "" if told is None else f"; the function is {told} % of a worker's time"
     worker = f"each {expected.rows_per_s:,} rows/s, from {expected.sampled_rows:,} rows"
@@ -72,12 +74,9 @@ def expected_text(expected: Expected, given: str) -> str:
     left = f"output {layout.size(expected.output_bytes)}, table {layout.size(expected.table_bytes)}"
     return layout.fields(
         [
-            ("time", f"about {layout.duration(round(expected.total_s))} here: {steps}"),
-            (
-                "workers",
-                f"{expected.workers}, {worker}",
-            ),
-            ("bottleneck", f"{expected.bottleneck}{within}"),
+            ("time", f"about {layout.duration(round(expected.total_s))}{without}: {steps}"),
+            ("speed", f"{layout.some(expected.workers, 'worker')}, {worker}"),
+            *([] if without else [("bottleneck", f"{expected.bottleneck}{within}")]),
             ("rejected", f"{expected.rejected_percent:g} % of the first rows"),
             ("leaves", left),
             ("disk", f"{layout.size(needed)} while it runs{short}"),

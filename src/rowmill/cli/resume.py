@@ -8,9 +8,9 @@ from rowmill.cli import telling
 
 @declared.command(
     "rowmill resume RUN --namespace orders",
-    "Let a run in a cluster that was paused go on.",
+    "Let a run in a cluster that was paused go on. RUN is the run's id, NAME that of one of its KubernetesJobs.",
 )
-@declared.run_id
+@declared.run_or_name
 @declared.namespace
 @declared.kube_context
 def resume(run_id: str, *, namespace: str | None, kube_context: str | None) -> None:

@@ -97,6 +97,7 @@ def detached(job: str, given: str, chosen: dict[str, Any]) -> None:
         name = api.detach(job, given, **chosen)
     telling.answer(
         f"KubernetesJob {name} carries the run out; follow it: kubectl logs -f job/{name}\n"
+        f"stop it, at any step: rowmill cancel {name}\n"
         "the same command without --detach attaches to it, and tells how it ended"
     )
 

@@ -10,9 +10,10 @@ from rowmill.cli import telling
 
 @declared.command(
     "rowmill scale RUN --workers 80 --namespace orders",
-    "Change how many pods a run in a cluster has at once. Those that are too many end at a chunk border.",
+    "Change how many pods a run in a cluster has at once. Those that are too many end at a chunk border. "
+    "RUN is the run's id, NAME that of one of its KubernetesJobs.",
 )
-@declared.run_id
+@declared.run_or_name
 @click.option("--workers", type=click.IntRange(min=1), required=True, metavar="N", help="Pods at once.")
 @declared.namespace
 @declared.kube_context

@@ -31,6 +31,8 @@ def status(run_id: str | None, *, workspace: str | None, as_json: bool) -> None:
         ("rejected", f"{one.rejected:,}"),
         *pace,
         *left,
-        *([("told by", one.source)] if one.state == "running" else []),
+        *([("told by", one.source)] if one.state in ("running", "in pods") else []),
+        *([("failure", telling.problem(one.failure))] if one.failure else []),
+        *([("next", one.next)] if one.next else []),
     ]
     telling.answer(f"run {one.run_id}: {one.state}\n{layout.fields(pairs)}")

@@ -31,8 +31,7 @@ def answer_json(value: Any) -> None:
 
 def failure(error: RowmillError) -> None:
     """Tell what went wrong, where, and what to do next."""
-    place = _place(error.context)
-    _say(f"{_red('error:')} {printable(f'{place}: {error.message}' if place else error.message)}")
+    _say(f"{_red('error:')} {printable(problem(error.as_dict()))}")
     if error.hint:
         _say(f"  next: {printable(error.hint)}")
     run = [
@@ -40,6 +39,12 @@ def failure(error: RowmillError) -> None:
     ]
     if run:
         _say(f"  in:   {printable(', '.join(run))}")
+
+
+def problem(error: dict[str, str | int]) -> str:
+    """Return what went wrong, and where, of an error as it is kept."""
+    place = _place(error)
+    return f"{place}: {error['message']}" if place else str(error["message"])
 
 
 def _place(context: dict[str, str | int]) -> str:

@@ -194,12 +194,15 @@ def _valkey_words(home: Path, port: int) -> list[str]:
 
 def _kubernetes_words(folder: Path, port: int) -> list[str]:
     """Return what starts the small Kubernetes: in the user's environment, where Rowmill and the user's code are."""
-    return [sys.executable, "-m", "rowmill.devcloud.kubernetes", str(folder / KUBERNETES), str(port)]
+    module = "rowmill.devcloud.kubernetes"
+    return [sys.executable, "-m", module, str(folder / KUBERNETES), str(port), str(folder / EFS)]
 
 
 def _settings(cloud: Devcloud) -> dict[str, str]:
-    """Return what MiniStack reads from its environment."""
+    """Return what MiniStack, and what it is taught, reads from its environment."""
     return {
+        "ROWMILL_DATA": cloud.data,
+        "ROWMILL_KUBERNETES_URL": cloud.kubernetes_url,
         "GATEWAY_PORT": str(cloud.port),
         "BIND_HOST": ports.HOST,
         "MINISTACK_HOST": ports.HOST,
@@ -207,6 +210,7 @@ def _settings(cloud: Devcloud) -> dict[str, str]:
         "REDIS_HOST": ports.HOST,
         "REDIS_PORT": str(cloud.valkey_port),
         "EKS_BASE_PORT": str(cloud.eks_port),
+        "IOT_MTLS_ENABLED": "0",
         "TMPDIR": f"{cloud.data}/{TEMPORARY}",
     }
 

@@ -9,7 +9,7 @@ import msgspec
 from rowmill.errors import ConfigurationError
 from rowmill.kubejobs import naming
 from rowmill.kubejobs.failing import CONTAINER
-from rowmill.kubejobs.jobs import RETRIES, split_job
+from rowmill.kubejobs.jobs import RETRIES, RUN_LIVES, split_job
 from rowmill.kubejobs.pods import pod_template
 from rowmill.kubejobs.template import with_template
 
@@ -58,7 +58,7 @@ def workflow_template(
         "entrypoint": "rowmill",
         "arguments": {"parameters": [{"name": "pods", "value": str(workers)}]},
         "parallelism": workers,
-        "activeDeadlineSeconds": pods.deadline_s,
+        "activeDeadlineSeconds": RUN_LIVES * pods.deadline_s,
         "ttlStrategy": {"secondsAfterCompletion": pods.ttl_s},
         **_pods_alike(pods, labels),
         "templates": [_order(), *(_step(pods, name, words[name], inputs[name], labels) for name in words)],

@@ -34,7 +34,7 @@ class Pods(msgspec.Struct, frozen=True, kw_only=True):
         secrets: Variables whose values are in a Secret.
         cpu: Requested by each pod.
         memory: Requested by each pod, and its limit.
-        deadline_s: Each KubernetesJob's longest life.
+        deadline_s: The longest life of each step's KubernetesJob; a coordinator's is four times as long.
         ttl_s: How long an ended KubernetesJob is kept.
         pull_policy: `Always`, `IfNotPresent` or `Never`; empty = as the cluster does it.
         labels: More labels, on every object.

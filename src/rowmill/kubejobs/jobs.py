@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RETRIES = 3  # of a pod, or an index, that ended with what may be better next time
 COORDINATOR_RETRIES = 10  # it has nothing to do anew: it attaches to what is under way
+RUN_LIVES = 4  # of a step, at most: a coordinator outlives the three, and what has to be done again
 CANARY_S = 600
 
 
@@ -79,7 +80,10 @@ def coordinator_job(pods: Pods, request: Request, *, attempt: int, settings: Map
     words = ["run", "--on=kubernetes", "--no-progress", *options, *request.words, "--", pods.job, request.input]
     labels = naming.labels(pods, "run", attempt, request=digest)
     made = _job(pods, naming.job_name(digest, "run", attempt), "run", words, labels, token=True)
-    made["spec"]["backoffLimit"] = COORDINATOR_RETRIES
+    made["spec"] |= {
+        "backoffLimit": COORDINATOR_RETRIES,
+        "activeDeadlineSeconds": RUN_LIVES * pods.deadline_s,
+    }
     return made
 
 

@@ -44,6 +44,7 @@ class Expected(msgspec.Struct, frozen=True):
         bottleneck: `function`, `reading and saving`, `split` or `merge`.
         output_bytes, table_bytes: What it will leave.
         disk_bytes: What it needs meanwhile: the results stand in the workspace until the output is whole.
+        table_elsewhere: Results go into a database that the sample did not have; its time is not in here.
     """
 
     sampled_rows: int
@@ -59,10 +60,18 @@ class Expected(msgspec.Struct, frozen=True):
     output_bytes: int
     table_bytes: int
     disk_bytes: int
+    table_elsewhere: bool
 
 
 def expected(
-    sample: Sample, *, rows: int, split_s: float, workers: int, partitions: int, spooled_bytes: int
+    sample: Sample,
+    *,
+    rows: int,
+    split_s: float,
+    workers: int,
+    partitions: int,
+    spooled_bytes: int,
+    table_elsewhere: bool,
 ) -> Expected:
     """Return what a run will take, given what a sample took.
 
@@ -73,6 +82,7 @@ def expected(
         workers: That the user wants at once.
         partitions: Of the whole input.
         spooled_bytes: Length of the copy of an input that cannot be read in place; 0 if it can.
+        table_elsewhere: Whether results go into a database that the sample did not have.
     """
     scale = rows / sample.rows
     at_once = 1 if rows < policy.INLINE_BELOW_ROWS else max(1, min(workers, partitions))
@@ -98,4 +108,5 @@ def expected(
         output_bytes=output,
         table_bytes=table,
         disk_bytes=2 * output + 2 * table + spooled_bytes,
+        table_elsewhere=table_elsewhere,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from rowmill.errors import IntegrityError
-from rowmill.runners import beginning, coordinator
+from rowmill.runners import attempts, beginning
 from rowmill.steps.source import input_place
 from rowmill.tracker import ping
 
@@ -61,7 +61,7 @@ def _read_input(run: Run) -> str:
 
 
 def _write_workspace(run: Run) -> str:
-    name = f"check/{coordinator.attempt_name()}"
+    name = f"check/{attempts.unique_name()}"
     try:
         if not run.workspace.create(name, PROBE) or run.workspace.get(name) != PROBE:
             raise IntegrityError(

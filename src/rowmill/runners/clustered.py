@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rowmill import settings
 from rowmill.runners.starting import Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from rowmill.kubejobs import Shared
     from rowmill.model.manifest import Manifest
@@ -16,13 +17,15 @@ if TYPE_CHECKING:
     from rowmill.runners.pods import InPods
 
 
-def in_cluster(asked: Asked, *, keep_code: bool, overwrite: bool) -> tuple[InPods, Cluster]:
-    """Return a request, ready for pods, and the cluster that its settings name."""
+@contextmanager
+def in_cluster(asked: Asked, *, keep_code: bool, overwrite: bool) -> Iterator[tuple[InPods, Cluster]]:
+    """Give a request, ready for pods, and the cluster that its settings name."""
     from rowmill.runners.kubernetes.cluster import connected
     from rowmill.runners.pods import in_pods
 
     ready = in_pods(asked, keep_code=keep_code, overwrite=overwrite)
-    return ready, connected(ready.chosen["kube_context"].value, ready.pods.namespace or None)
+    with connected(ready.chosen["kube_context"].value, ready.pods.namespace or None) as cluster:
+        yield ready, cluster
 
 
 def detach(
@@ -50,9 +53,9 @@ def detach(
     """
     from rowmill.runners.kubernetes.detaching import detach as detached
 
-    return detached(
-        *in_cluster(Asked(job, input, output, params, chosen, fresh), keep_code=keep_code, overwrite=overwrite)
-    )
+    asked = Asked(job, input, output, params, chosen, fresh)
+    with in_cluster(asked, keep_code=keep_code, overwrite=overwrite) as (ready, cluster):
+        return detached(ready, cluster)
 
 
 def control(
@@ -67,24 +70,21 @@ def control(
 
     Args:
         what: `cancel`, `pause`, `resume` or `scale`.
-        run_id: Which run.
+        run_id: Which run; the name of one of its KubernetesJobs will do.
         workers: For `scale`: pods at once.
         namespace: As for `run`.
         kube_context: As for `run`.
 
     Raises:
-        StateError: It is not under way there, or a queue decides.
+        StateError: It is not under way there, nothing would change, or a queue decides.
     """
     from rowmill.runners.kubernetes import controlling
     from rowmill.runners.kubernetes.cluster import connected
 
     known = settings.resolve({"namespace": namespace, "kube_context": kube_context})
-    cluster = connected(known["kube_context"].value, known["namespace"].value)
-    if what == "scale":
-        return controlling.scale(cluster, run_id, workers or 1)
-    return {"cancel": controlling.cancel, "pause": controlling.pause, "resume": controlling.resume}[what](
-        cluster, run_id
-    )
+    plain = {"cancel": controlling.cancel, "pause": controlling.pause, "resume": controlling.resume}
+    with connected(known["kube_context"].value, known["namespace"].value) as cluster:
+        return controlling.scale(cluster, run_id, workers or 1) if what == "scale" else plain[what](cluster, run_id)
 
 
 def pods(manifest: Manifest, *, on: str | None = None, workers: int | None = None) -> Shared | None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import platform
-import socket
 import threading
 import time
-import uuid
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -19,9 +15,10 @@ from rowmill import wire
 from rowmill.errors import IntegrityError, RowmillError, StateError
 from rowmill.model import codec, policy
 from rowmill.model.attempt import Attempt
-from rowmill.model.report import Output, Part, Report, ReportInput, Seconds, Who
+from rowmill.model.report import Output, Part, Report, ReportInput, Seconds
 from rowmill.model.run import RunRecord
-from rowmill.runners import beginning
+from rowmill.runners import attempts, beginning, failures
+from rowmill.runners.attempts import now, who
 from rowmill.runners.inline import run_inline
 from rowmill.runners.processes import Workers
 from rowmill.steps import merge as merging
@@ -67,20 +64,6 @@ class How(NamedTuple):
     execution: str = ""
 
 
-def who() -> Who:
-    """Return who runs this process."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return Who(user, socket.gethostname(), os.getpid())
-
-
-def now() -> str:
-    """Return the time, ISO 8601, UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 def coordinate(run: Run, how: How, tracker: Tracker) -> Report:
     """Take a run to its report.
 
@@ -101,7 +84,7 @@ def coordinate(run: Run, how: How, tracker: Tracker) -> Report:
         if run.table is not None:
             run.table.check(None)
         attempt = _count_attempt(run)
-        with _watched(run, how, tracker):
+        with _watched(run, how, tracker), failures.kept(run, attempt=attempt):
             return _carry_out(run, how, tracker, attempt)
 
 
@@ -236,22 +219,11 @@ def keep_record(run: Run) -> None:
     run.workspace.put(run.name(wire.RUN), codec.encode(run.record))
 
 
-def next_attempt(run: Run) -> int:
-    """Return the number of the next try: one more than the highest that there was."""
-    names = (name.rpartition("/")[2] for name in run.workspace.list(run.name(wire.ATTEMPTS)))
-    return max((int(name.partition(".")[0]) for name in names), default=0) + 1
-
-
 def _count_attempt(run: Run) -> int:
-    number = next_attempt(run)
+    number = attempts.newest_number(run.workspace, run.id) + 1
     attempt = Attempt(number, now(), who(), run.code_digest)
-    run.workspace.create(run.name(wire.ATTEMPTS, f"{number:05d}.json"), codec.encode(attempt))
+    run.workspace.create(attempts.name_of(run.id, number), codec.encode(attempt))
     return number
-
-
-def attempt_name() -> str:
-    """Return a name that no other try has."""
-    return uuid.uuid4().hex[:12]
 
 
 def merge_alone(run: Run, manifest: Manifest) -> Report:
@@ -261,7 +233,8 @@ def merge_alone(run: Run, manifest: Manifest) -> Report:
         StateError: Some have no receipt that holds.
     """
     begun, start = time.monotonic(), now()
-    merged = merging.merge(run, manifest)
+    with failures.kept(run):
+        merged = merging.merge(run, manifest)
     if not isinstance(merged, Merged):
         first = ", ".join(map(str, merged[:10]))
         raise StateError(
@@ -270,8 +243,8 @@ def merge_alone(run: Run, manifest: Manifest) -> Report:
             run_id=run.id,
         )
     seconds = round(time.monotonic() - begun, 3)
-    attempt = next_attempt(run) - 1 or _count_attempt(run)  # the one whose partitions these are
-    known = run.load(run.name(wire.ATTEMPTS, f"{attempt:05d}.json"), Attempt)
+    attempt = attempts.newest_number(run.workspace, run.id) or _count_attempt(run)  # the one whose partitions these are
+    known = run.load(attempts.name_of(run.id, attempt), Attempt)
     first = run.record.started if known is None else known.start
     before_s = max(0.0, (datetime.fromisoformat(start) - datetime.fromisoformat(first)).total_seconds())
     times = Seconds(0.0, before_s, seconds, round(before_s + seconds, 3))

@@ -34,12 +34,13 @@ MOST_BYTES = 4 * 1024 * 1024
 SAMPLE_S = 1.0
 
 
-def sampled(job: Job, given: str, params: Mapping[str, str] | None) -> Sample:
+def sampled(job: Job, given: str, params: Mapping[str, str] | None, *, saved: bool) -> Sample:
     """Run the first rows of an input, for about a second, and time it. The function's own effects are real.
 
     Args:
         job: The job.
         given: The input's path or URL.
+        saved: Whether its table is an SQLite file, and so is that of the sample; else there is none.
         params: What `ctx.params` gives.
 
     Raises:
@@ -48,9 +49,11 @@ def sampled(job: Job, given: str, params: Mapping[str, str] | None) -> Sample:
     with TemporaryDirectory(prefix="rowmill-plan-") as folder:
         asked = Asked(job, given, None, params, {"table": NO_TABLE, "workspace": f"{folder}/input"})
         source = spool(start(asked).run)
-        few = _timed(job, source, Path(folder) / "few", FEW_ROWS, params)
+        mine = copy.copy(job)
+        mine.table = job.table if saved else None
+        few = _timed(mine, source, Path(folder) / "few", FEW_ROWS, params)
         rows = int(FEW_ROWS * SAMPLE_S / max(few.process_s, 1e-6))
-        more = few if rows <= FEW_ROWS else _timed(job, source, Path(folder) / "more", rows, params)
+        more = few if rows <= FEW_ROWS else _timed(mine, source, Path(folder) / "more", rows, params)
         return msgspec.structs.replace(more, merge_s=max(0.0, more.merge_s - few.merge_s))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,9 +11,10 @@ from rowmill import wire
 from rowmill.errors import RowmillError, StateError
 from rowmill.model import codec
 from rowmill.model.attempt import Attempt, share_of
-from rowmill.model.failure import LOG_BYTES, Failure
 from rowmill.model.manifest import Manifest
-from rowmill.runners import beginning, coordinator, executing
+from rowmill.model.report import Report
+from rowmill.runners import attempts, beginning, coordinator, executing, failures
+from rowmill.runners.attempts import now, who
 from rowmill.runners.inline import run_inline
 from rowmill.steps import merge as merging
 from rowmill.steps.source import spool
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from rowmill.model.manifest import Partition
     from rowmill.model.receipt import Receipt
-    from rowmill.model.report import Report
     from rowmill.runners.coordinator import How
     from rowmill.steps import Run
     from rowmill.storage import Claim
@@ -73,16 +72,17 @@ def begin(run: Run, how: How) -> Begun | Duplicate:
 
     Restart: an execution that comes again goes on, and does not begin anew a second time.
     """
-    if other := _twin(run, how):  # found at once: the claim may be held for long
-        return Duplicate(run.id, other)
+    if (twin := _twin(run, how)) is not None:  # found at once: the claim may be held for long
+        return twin
     with claimed(run) as claim:
-        if other := _twin(run, how):  # or it came while the claim was waited for
-            return Duplicate(run.id, other)
+        if (twin := _twin(run, how)) is not None:  # or it came while the claim was waited for
+            return twin
         return _begun(run._replace(check_claim=claim.check), how)
 
 
-def _twin(run: Run, how: How) -> str:
-    return executing.twin(run, how.execution, fresh=how.fresh) if how.execution else ""
+def _twin(run: Run, how: How) -> Duplicate | None:
+    other = executing.twin(run, how.execution, fresh=how.fresh) if how.execution else ""
+    return Duplicate(run.id, other, run.load(run.name(wire.REPORT), Report)) if other else None
 
 
 def _begun(run: Run, how: How) -> Begun | Duplicate:
@@ -94,7 +94,7 @@ def _begun(run: Run, how: How) -> Begun | Duplicate:
         beginning.check_code_of(report, run, keep=how.keep_code)
         if how.execution and not comes_again:
             return Duplicate(run.id, owner, report)
-        return Begun(manifest_of(run), [], coordinator.next_attempt(run), report)
+        return Begun(manifest_of(run), [], attempts.newest_number(run.workspace, run.id) + 1, report)
     manifest = _split(run, how)
     done = merging.receipts_of(run, manifest)
     unfinished = [part.index for part in manifest.partitions if part.index not in done]
@@ -103,7 +103,7 @@ def _begun(run: Run, how: How) -> Begun | Duplicate:
     if how.execution and not comes_again:
         executing.take(run, how.execution)
     _show(run, manifest, unfinished)
-    return Begun(manifest, unfinished, coordinator.next_attempt(run))
+    return Begun(manifest, unfinished, attempts.newest_number(run.workspace, run.id) + 1)
 
 
 def _split(run: Run, how: How) -> Manifest:
@@ -111,7 +111,8 @@ def _split(run: Run, how: How) -> Manifest:
     coordinator.keep_record(run)
     if run.table is not None:
         run.table.check(None)
-    manifest = split(run)
+    with failures.kept(run):
+        manifest = split(run)
     beginning.refuse_known_content(run, manifest, fresh=how.fresh)
     beginning.check_code(run, manifest, keep=how.keep_code)
     return manifest
@@ -198,29 +199,45 @@ def do_share(run: Run, share: Share, log: Callable[[], str]) -> list[Receipt]:
     attempt = _attempt(run, manifest, share.attempt)
     assert attempt.unfinished is not None  # noqa: S101 - _attempt looks
     mine = share_of(attempt.unfinished, share.place, share.of)
-    return do_some(run, manifest, mine, attempt=share.attempt, log=log)
+    return _done(run, manifest, mine, share.attempt, log)
 
 
 def do_some(
     run: Run, manifest: Manifest, partitions: Sequence[int], *, attempt: int, log: Callable[[], str]
 ) -> list[Receipt]:
-    """Do these partitions; of one that fails, the error and the log are kept in the workspace."""
+    """Do these partitions; of one that fails, the error and the log are kept in the workspace.
+
+    Args:
+        run: The run, open in this process.
+        manifest: Of the run.
+        partitions: Which.
+        attempt: Number of the try; 0 = nobody counts.
+        log: Gives what the process has written lately.
+    """
+    if attempt:
+        _attempt(run, manifest, attempt)
+    return _done(run, manifest, partitions, attempt, log)
+
+
+def _done(
+    run: Run, manifest: Manifest, partitions: Sequence[int], attempt: int, log: Callable[[], str]
+) -> list[Receipt]:
     locations = {part.index: location_of(run, part) for part in manifest.partitions}
     tracker = open_shared(run.record.tracker, run.id, locations)
     try:
-        with _failures_kept(run, manifest, attempt, log):
+        with failures.kept(run, log, attempt=attempt):
             return run_inline(run, manifest, partitions, tracker)
     finally:
         tracker.close()
 
 
 def _attempt(run: Run, manifest: Manifest, number: int) -> Attempt:
-    name = run.name(wire.ATTEMPTS, f"{number:05d}.json")
+    name = attempts.name_of(run.id, number)
     attempt = run.load(name, Attempt)
     if attempt is None:
         there = set(run.workspace.list(run.name(wire.RECEIPTS)))
         left = (part.index for part in manifest.partitions if wire.receipt_name(run.id, part.index) not in there)
-        attempt = Attempt(number, coordinator.now(), coordinator.who(), run.code_digest, tuple(left))
+        attempt = Attempt(number, now(), who(), run.code_digest, tuple(left))
         if not run.workspace.create(name, codec.encode(attempt)):
             attempt = run.load(name, Attempt) or attempt
     if attempt.unfinished is None:
@@ -233,33 +250,3 @@ def _attempt(run: Run, manifest: Manifest, number: int) -> Attempt:
             hint="give the image by its digest, so that it does not change under a run, and run again",
         ).at(run_id=run.id)
     return attempt
-
-
-@contextmanager
-def _failures_kept(run: Run, manifest: Manifest, attempt: int, log: Callable[[], str]) -> Iterator[None]:
-    try:
-        yield
-    except RowmillError as error:
-        index = error.context.get("partition")
-        if isinstance(index, int):
-            with suppress(RowmillError):  # the error itself is what has to be told
-                _keep_failure(run, manifest, index, attempt, error, log())
-        raise
-
-
-def _keep_failure(run: Run, manifest: Manifest, index: int, attempt: int, error: RowmillError, log: str) -> None:
-    part = manifest.partitions[index]
-    unique = f"{attempt}-{coordinator.attempt_name()}"
-    failure = Failure(
-        run_id=run.id,
-        partition=index,
-        attempt=unique,
-        host=platform.node(),
-        end=coordinator.now(),
-        first_ordinal=part.first_ordinal,
-        rows=part.rows,
-        first_line=part.first_line,
-        error=error.as_dict(),
-        log=log[-LOG_BYTES:],
-    )
-    run.workspace.create(wire.failure_name(run.id, index, unique), codec.encode(failure))

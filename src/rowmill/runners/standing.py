@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from rowmill import wire
-from rowmill.errors import ConfigurationError, StateError
+from rowmill.errors import ConfigurationError, RowmillError, StateError, TransientError
 from rowmill.model import codec
+from rowmill.model.attempt import Attempt
 from rowmill.model.manifest import Manifest
 from rowmill.model.receipt import Receipt
 from rowmill.model.report import Report
 from rowmill.model.run import RunRecord
+from rowmill.runners import attempts, failures
 from rowmill.storage.ahead import in_order
 from rowmill.tracker import View, read_view, rebuild
 
 if TYPE_CHECKING:
+    from rowmill.model.failure import Failure
     from rowmill.storage import Storage
 
 READ_AT_ONCE = 16
+SUCCEEDED, RUNNING, IN_PODS, SPLIT, FAILED, INTERRUPTED = (
+    "succeeded", "running", "in pods", "split", "failed", "interrupted"
+)  # fmt: skip
+TRIED_AGAIN = (RowmillError.exit_code, TransientError.exit_code)  # pods that end so come again
 
 
 class Status(msgspec.Struct, frozen=True):
     """How a run stands.
 
     Attributes:
-        state: `succeeded`, `running`, `interrupted`.
+        state: `succeeded`; `running`: somebody holds it; `in pods`: pods began the newest try, and only their cluster
+            knows whether they work; `split`: nobody has begun; `failed`; `interrupted`.
         rows: All rows; 0 before they are counted.
-        rows_done: Rows of partitions that have a receipt; of those under way too while it is running.
+        rows_done: Rows of partitions that have a receipt; of those under way too, as far as somebody tells.
         ended: When it ended well.
         source: Who told how far it is: `workspace` or `tracker`.
+        attempt: Number of the newest try; 0 before there is one.
+        failure: What that one failed with, and nothing has mended, as `RowmillError.as_dict` gives it.
+        next: What to do, where somebody must do something or ask elsewhere.
     """
 
     run_id: str
@@ -49,7 +60,60 @@ class Status(msgspec.Struct, frozen=True):
     rows_per_second: int | None
     eta_s: int | None
     source: str = "workspace"
+    attempt: int = 0
+    failure: dict[str, str | int] | None = None
+    next: str = ""
     schema: str = "rowmill.status/1"
+
+
+class Known(NamedTuple):
+    """What a workspace tells of a run that has not ended well.
+
+    Attributes:
+        held: Whether somebody holds it.
+        partitions: None before they are known.
+        done: Those that have a receipt.
+        attempt: The newest try.
+        failure: Of that one.
+    """
+
+    held: bool
+    partitions: int | None
+    done: int
+    attempt: Attempt | None
+    failure: Failure | None
+
+
+def state_of(known: Known) -> str:
+    """Return how a run that has not ended well stands.
+
+    Pods hold no claim while they process: whether they work is not told where their list is not done. What ends a
+    coordinator ends its run; of pods, what is not tried again does.
+    """
+    in_pods = known.attempt is not None and known.attempt.unfinished is not None
+    if known.held:
+        return RUNNING
+    if known.failure is not None and (not in_pods or known.failure.error["exit_code"] not in TRIED_AGAIN):
+        return FAILED
+    if known.attempt is None:
+        return INTERRUPTED if known.partitions is None else SPLIT
+    return IN_PODS if in_pods else INTERRUPTED
+
+
+def _next(state: str, known: Known, run_id: str) -> str:
+    """Return what to do next."""
+    if state == IN_PODS:
+        from rowmill.kubejobs import naming  # noqa: PLC0415 - few runs are in pods
+
+        ask = f"ask the cluster: kubectl get jobs,pods --selector {naming.RUN}={run_id}"
+        if known.done == known.partitions:
+            return f"all partitions are done, and not merged yet; {ask}, or give the command of the run again"
+        return f"whether pods work at it is not known here; {ask}"
+    if state == FAILED and known.failure is not None:
+        return str(known.failure.error.get("hint", ""))
+    if state == SPLIT:
+        return "its partitions are known, and none is begun; the command of the run goes on from here"
+    return "" if state == RUNNING else "nobody is at it; the command of the run goes on from here"
 
 
 def all_runs(place: Storage) -> list[Status]:
@@ -72,27 +136,40 @@ def status_of(place: Storage, run_id: str) -> Status:
     names = list(place.list(f"{wire.run_dir(run_id)}/{wire.RECEIPTS}"))
     read = in_order(place.get, names, READ_AT_ONCE)
     receipts = [codec.decode(data, Receipt, name=name) for name, data in zip(names, read, strict=True) if data]
-    running = report is None and place.claimed(f"{wire.run_dir(run_id)}/{wire.CLAIM}")
-    shown = read_view(record.tracker, run_id) if running and record.tracker else None
-    view: View | None = shown or (load(wire.PROGRESS, View) if running else None)
+    partitions = None if manifest is None else len(manifest.partitions)
+    number = attempts.newest_number(place, run_id)
+    known = None if report is not None else _known(place, run_id, number, partitions, set(names))
+    state = SUCCEEDED if known is None else state_of(known)
+    shown = read_view(record.tracker, run_id) if state in (RUNNING, IN_PODS) and record.tracker else None
+    view: View | None = shown or (load(wire.PROGRESS, View) if state == RUNNING else None)
     done = sum(receipt.counts.read for receipt in receipts)
     return Status(
         run_id=run_id,
         job=record.job,
-        state="succeeded" if report is not None else "running" if running else "interrupted",
+        state=state,
         input=record.input,
         output=record.output,
         started=record.started,
         ended=None if report is None else report.end,
         rows=0 if manifest is None else manifest.rows,
-        rows_done=max(done, view.rows_done) if view is not None else done,
-        partitions=0 if manifest is None else len(manifest.partitions),
+        rows_done=done if view is None else max(done, view.rows_done),
+        partitions=partitions or 0,
         partitions_done=len(receipts),
         rejected=sum(receipt.counts.rejected for receipt in receipts),
-        rows_per_second=None if view is None else view.rows_per_second,
-        eta_s=None if view is None else view.eta_s,
+        rows_per_second=view.rows_per_second if view is not None and state == RUNNING else None,
+        eta_s=view.eta_s if view is not None and state == RUNNING else None,
         source="workspace" if shown is None else "tracker",
+        attempt=number,
+        failure=known.failure.error if known is not None and known.failure is not None else None,
+        next="" if known is None else _next(state, known, run_id),
     )
+
+
+def _known(place: Storage, run_id: str, number: int, partitions: int | None, receipts: set[str]) -> Known:
+    held = place.claimed(f"{wire.run_dir(run_id)}/{wire.CLAIM}")
+    attempt = _loaded(place, run_id, f"{wire.ATTEMPTS}/{number:05d}.json", Attempt) if number else None
+    failure = None if held else failures.newest(place, run_id, number, receipts)
+    return Known(held, partitions, len(receipts), attempt, failure)
 
 
 def _loaded(place: Storage, run_id: str, name: str, kind: type[Any]) -> Any:

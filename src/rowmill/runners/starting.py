@@ -15,7 +15,7 @@ from rowmill.formats.described import described
 from rowmill.job import Job
 from rowmill.model import codec, identity
 from rowmill.model.run import RunRecord
-from rowmill.runners import coordinator, loading
+from rowmill.runners import attempts, loading
 from rowmill.runners.opening import opened
 from rowmill.steps.source import receive
 from rowmill.storage import Storage, open_storage, place_of
@@ -112,7 +112,7 @@ def _received(asked: Asked, workspace: Storage, job: Job) -> Given:
         while data := sys.stdin.buffer.read(STREAM_BYTES):
             yield data
 
-    name = f"incoming/{coordinator.attempt_name()}"
+    name = f"incoming/{attempts.unique_name()}"
     return Given("-", receive(workspace, name, stream(), job.reads.encoding), name)
 
 
@@ -144,8 +144,8 @@ def _record(asked: Asked, job: Job, reference: str, given: Given, chosen: Mappin
         rows_per_partition=chosen["rows_per_partition"].value,
         workers=chosen["workers"].value,
         rejects=chosen["rejects"].value,
-        started=coordinator.now(),
-        who=coordinator.who(),
+        started=attempts.now(),
+        who=attempts.who(),
         create_table=chosen["create_table"].value,
         write_rate=chosen["write_rate"].value,
         tracker=chosen["tracker"].value,

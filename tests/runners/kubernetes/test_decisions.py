@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from rowmill.errors import BY_NAME, ConfigurationError, ProcessingError, RowmillError, TransientError
-from rowmill.kubejobs.naming import ATTEMPT, STEP
+from rowmill.kubejobs.naming import ATTEMPT, RUN, STEP
 from rowmill.model.termination import error_message, step_message
-from rowmill.runners.kubernetes import choosing, progress, running, telling, troubles
+from rowmill.runners.kubernetes import choosing, controlling, progress, running, telling, troubles
 from rowmill.runners.kubernetes.choosing import Ended
 from rowmill.runners.kubernetes.progress import Found
 
@@ -207,3 +207,25 @@ def test_an_index_that_succeeded_in_the_end_does_not_tell_why_the_run_failed():
     assert telling.decisive(ended, [busy, killed]) == [killed]
     assert telling.decisive({"status": {}}, [busy, killed]) == [busy, killed]
     assert isinstance(telling.error_of(FAILED, [busy, killed]), ProcessingError)  # 75 was tried again
+
+
+@pytest.mark.parametrize(
+    ("there", "run_id", "stopped"),
+    [
+        ([("run", ""), ("split", "")], "a", ["run", "split"]),  # the next round of it
+        ([("run", ""), ("process", "a")], "a", ["run", "process"]),
+        ([("run", ""), ("process", "b")], "a", []),  # the same command, at another version of its input
+        ([("process", "a"), ("process", "b")], "a", ["process"]),
+        ([("run", ""), ("process", "b")], "", ["run", "process"]),  # by the name of a KubernetesJob
+        ([("check", ""), ("merge", "a")], "a", ["merge"]),
+    ],
+)
+def test_a_control_takes_what_is_under_way_for_the_run_and_leaves_another_run_of_the_same_command(
+    there, run_id, stopped
+):
+    jobs = [job(1) for _ in there]
+    for made, (step, run) in zip(jobs, there, strict=True):
+        made["metadata"]["labels"] |= {STEP: step} | ({RUN: run} if run else {})
+    assert [made["metadata"]["labels"][STEP] for made in controlling.chosen(jobs, run_id)] == stopped
+    ended = [made | {"status": {"conditions": [{"type": "Complete", "status": "True"}]}} for made in jobs]
+    assert controlling.chosen(ended, run_id) == []

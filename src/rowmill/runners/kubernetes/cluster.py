@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -198,8 +199,9 @@ def _said(answer: Any) -> str:
         return f"HTTP {answer.status_code}"
 
 
-def connected(context: str | None, namespace: str | None) -> Cluster:
-    """Return the cluster of a kubeconfig's context, or the one whose pod this is.
+@contextmanager
+def connected(context: str | None, namespace: str | None) -> Iterator[Cluster]:
+    """Give the cluster of a kubeconfig's context, or the one whose pod this is.
 
     Args:
         context: Name of the context; None = the current one.
@@ -217,4 +219,5 @@ def connected(context: str | None, namespace: str | None) -> Cluster:
             f"the kubeconfig is not usable: {error}", hint="set KUBECONFIG, or give --kube-context"
         ) from None
     server = urlsplit(config.cluster.server)  # its path may be a secret, where a proxy is in front
-    return Cluster(http, namespace or config.namespace or "default", f"{server.scheme}://{server.netloc}")
+    with closing(http):
+        yield Cluster(http, namespace or config.namespace or "default", f"{server.scheme}://{server.netloc}")

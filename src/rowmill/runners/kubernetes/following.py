@@ -6,13 +6,14 @@ It is looked at again and again, and no watch is held: what an API server forget
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from rowmill.errors import ConfigurationError, StateError
 from rowmill.runners.kubernetes import choosing, telling, troubles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from rowmill.runners.kubernetes.choosing import Ended, Object
     from rowmill.runners.kubernetes.cluster import Cluster
@@ -66,9 +67,7 @@ def followed(following: Following, name: str) -> Followed:
         StateError: It is deleted meanwhile.
         ConfigurationError: Its pods cannot begin, and somebody must act.
     """
-    cluster, pause_s = following.cluster, FIRST_LOOK_S
-    told: set[tuple[str, str]] = set()
-    looked = begun = time.monotonic()
+    cluster, pause_s, patience = following.cluster, FIRST_LOOK_S, Patience(following)
     while True:
         job = cluster.get("Job", name)
         if job is None or "deletionTimestamp" in job["metadata"]:
@@ -77,26 +76,66 @@ def followed(following: Following, name: str) -> Followed:
         ended = choosing.end_of(job)
         if ended is not None:
             return Followed(job, ended)
-        now = time.monotonic()
-        if job["spec"].get("suspend"):
-            begun = now
-            for trouble in troubles.new_ones([troubles.suspended(name)], told):
-                following.tell(trouble.text)
-        if _runs(job):
-            begun = now
-        if now - looked > TROUBLE_S:
-            looked = now
-            found = list(troubles_of(cluster, job))
-            for trouble in troubles.new_ones(found, told):
-                until = f" (given up after {following.give_up_s / 60:g} minutes)" if trouble.lasting else ""
-                following.tell(f"{trouble.text}{until}")
-            _give_up(following, name, found, now - begun)
+        patience.note([job])
+        try:
+            patience.look(partial(troubles_of, cluster, job))
+        except ConfigurationError:
+            cluster.delete("Job", name)  # with other settings it would be attached to
+            raise
         time.sleep(pause_s)
         pause_s = min(LOOK_MOST_S, pause_s * GROWTH)
 
 
-def _runs(job: Mapping[str, Any]) -> bool:
-    return bool(job.get("status", {}).get("ready", 0))
+class Patience:
+    """How long a step of which nothing runs is waited for, and which of its troubles were told.
+
+    Args:
+        following: Who is told, and how long.
+    """
+
+    def __init__(self, following: Following) -> None:
+        self._following = following
+        self._told: set[tuple[str, str]] = set()
+        self._looked = self._began = time.monotonic()
+
+    def note(self, jobs: Iterable[Object], *, moved: bool = False) -> None:
+        """Take how a step's KubernetesJobs are now: one that runs, or waits for somebody by intent, is not stuck.
+
+        Args:
+            jobs: Those that are under way.
+            moved: Whether something has ended well since the last time.
+        """
+        here = list(jobs)
+        waits = [job["metadata"]["name"] for job in here if job["spec"].get("suspend")]
+        self._tell(map(troubles.suspended, waits))
+        if moved or waits or any(job.get("status", {}).get("ready") for job in here):
+            self._began = time.monotonic()
+
+    def look(self, find: Callable[[], Iterable[Trouble]]) -> None:
+        """Look every few seconds for what keeps pods from their work, and tell it.
+
+        Args:
+            find: Asks the cluster.
+
+        Raises:
+            ConfigurationError: It has been waited for long enough, and somebody must act.
+        """
+        now = time.monotonic()
+        if now - self._looked <= TROUBLE_S:
+            return
+        self._looked, found = now, list(find())
+        self._tell(found)
+        lasting = next((trouble for trouble in found if trouble.lasting), None)
+        if lasting is not None and now - self._began >= self._following.give_up_s:
+            raise ConfigurationError(
+                f"pods cannot begin: {lasting.about} {lasting.reason}: {lasting.words}",
+                hint=f"{lasting.hint}; then give the same command again",
+            )
+
+    def _tell(self, found: Iterable[Trouble]) -> None:
+        for trouble in troubles.new_ones(found, self._told):
+            until = f" (given up after {self._following.give_up_s / 60:g} minutes)" if trouble.lasting else ""
+            self._following.tell(f"{trouble.text}{until}")
 
 
 def troubles_of(cluster: Cluster, job: Object) -> Iterator[Trouble]:
@@ -117,19 +156,6 @@ def _said(cluster: Cluster, about: Object) -> Iterator[Trouble]:
     for event in cluster.list("Event", fields=f"involvedObject.name={name},involvedObject.uid={uid}", most=LOOKED_AT):
         if (trouble := troubles.of_event(event)) is not None:
             yield trouble
-
-
-def _give_up(following: Following, name: str, found: list[Trouble], waited_s: float) -> None:
-    """Take a step back that cannot begin: with other settings it would attach to the same KubernetesJob."""
-    lasting = [trouble for trouble in found if trouble.lasting]
-    if not lasting or waited_s < following.give_up_s:
-        return
-    following.cluster.delete("Job", name)
-    first = lasting[0]
-    raise ConfigurationError(
-        f"pods cannot begin: {first.about} {first.reason}: {first.words}",
-        hint=f"{first.hint}; then give the same command again",
-    )
 
 
 def pods_of(cluster: Cluster, job: Object, phase: str, most: int | None = None) -> Iterator[Object]:

@@ -11,9 +11,7 @@ from rowmill.errors import RowmillError
 from rowmill.kubejobs import naming
 from rowmill.model import codec
 from rowmill.model.attempt import Attempt, share_of
-from rowmill.model.failure import LOG_BYTES, Failure
-from rowmill.model.manifest import Manifest
-from rowmill.runners.coordinator import now
+from rowmill.runners import attempts, failures
 from rowmill.runners.kubernetes import choosing
 from rowmill.runners.kubernetes.telling import INDEX
 from rowmill.storage import open_storage
@@ -57,27 +55,11 @@ def reached(workspace: str) -> Storage | None:
 def _keep(
     place: Storage, run_id: str, job: Mapping[str, Any], pod: Mapping[str, Any], error: RowmillError, log: str
 ) -> None:
-    attempt = choosing.attempt_of(job)
-    folder = wire.run_dir(run_id)
-    manifest = _loaded(place, f"{folder}/{wire.MANIFEST}", Manifest)
     index = partition_of(place, run_id, job, pod)
-    if manifest is None or index is None:
-        return
-    part, name = manifest.partitions[index], pod["metadata"]["name"]
-    unique = f"{attempt}-{name.rpartition('-')[2]}"
-    failure = Failure(
-        run_id=run_id,
-        partition=index,
-        attempt=unique,
-        host=name,
-        end=now(),
-        first_ordinal=part.first_ordinal,
-        rows=part.rows,
-        first_line=part.first_line,
-        error=error.as_dict(),
-        log=log[-LOG_BYTES:],
-    )
-    place.create(wire.failure_name(run_id, index, unique), codec.encode(failure))
+    if index is not None:
+        name = pod["metadata"]["name"]
+        told = failures.Told(choosing.attempt_of(job), name.rpartition("-")[2], name, error, log)
+        failures.keep(place, run_id, index, told)
 
 
 def partition_of(place: Storage, run_id: str, job: Mapping[str, Any], pod: Mapping[str, Any]) -> int | None:
@@ -85,16 +67,12 @@ def partition_of(place: Storage, run_id: str, job: Mapping[str, Any], pod: Mappi
     own = job["metadata"]["labels"].get(naming.PARTITION)
     if own is not None:
         return int(own)
-    name = f"{wire.run_dir(run_id)}/{wire.ATTEMPTS}/{choosing.attempt_of(job):05d}.json"
-    attempt = _loaded(place, name, Attempt)
+    name = attempts.name_of(run_id, choosing.attempt_of(job))
+    data = place.get(name)
+    attempt = None if data is None else codec.decode(data, Attempt, name=name)
     place_in_job = pod["metadata"].get("labels", {}).get(INDEX)
     if attempt is None or attempt.unfinished is None or place_in_job is None:
         return None
     there = set(place.list(f"{wire.run_dir(run_id)}/{wire.RECEIPTS}"))
     mine = share_of(attempt.unfinished, int(place_in_job), job["spec"]["completions"])
     return next((index for index in mine if wire.receipt_name(run_id, index) not in there), None)
-
-
-def _loaded(place: Storage, name: str, kind: type[Any]) -> Any:
-    data = place.get(name)
-    return None if data is None else codec.decode(data, kind, name=name)

@@ -53,7 +53,7 @@ def run(made: InPods, cluster: Cluster, watch: Callable[[View], None] | None, te
     try:
         return rounds(made, cluster, watch or _nobody, tell)
     except (KeyboardInterrupt, Stopped):
-        tell("the pods go on; the same command comes back to them, and `rowmill cancel RUN` stops them")
+        tell(f"the pods go on; the same command comes back to them, and `rowmill cancel {made.digest}` stops them")
         raise
 
 
@@ -142,7 +142,7 @@ def process(
     if made.chosen["fan_out"].value == "per-partition":
         from rowmill.runners.kubernetes.partitions import each_partition  # noqa: PLC0415 - few runs want it
 
-        each_partition(made, cluster, found, watch, tell)
+        each_partition(made, Following(cluster, tell), found, watch)
         return
     workers = made.chosen["workers"].value
     pods = kubejobs.completions(
@@ -205,7 +205,9 @@ def step(
         cluster.create(job)  # or somebody else was quicker: it has the same name
     elif job["metadata"]["labels"].get(naming.REQUEST) != made.digest:
         raise others(cluster, job)
-    return checked(made, cluster, followed(following, job["metadata"]["name"]))
+    name = job["metadata"]["name"]
+    following.tell(f"{selector[naming.STEP]} is the KubernetesJob {name}")
+    return checked(made, cluster, followed(following, name))
 
 
 def refuse_others(made: InPods, cluster: Cluster) -> None:
@@ -221,11 +223,11 @@ def refuse_others(made: InPods, cluster: Cluster) -> None:
 
 def others(cluster: Cluster, job: Mapping[str, Any]) -> StateError:
     """Return the error for what is under way for another request."""
-    run_id = job["metadata"]["labels"].get(naming.RUN, "")
+    name = job["metadata"]["name"]
     return StateError(
-        f"the same input is under way in the cluster with other code, image or options: {job['metadata']['name']}",
-        hint=f"wait for it, or stop it: rowmill cancel {run_id or 'RUN'} --namespace {cluster.namespace}",
-        run_id=run_id,
+        f"the same input is under way in the cluster with other code, image or options: {name}",
+        hint=f"wait for it, or stop it: rowmill cancel {name} --namespace {cluster.namespace}",
+        run_id=job["metadata"]["labels"].get(naming.RUN, ""),
     )
 
 
