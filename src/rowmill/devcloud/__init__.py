@@ -26,7 +26,7 @@ from rowmill.errors import ConfigurationError, StateError, TransientError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Devcloud", "down", "environment", "exports", "read", "reset", "up"]
+__all__ = ["Devcloud", "down", "environment", "exports", "read", "reset", "running", "up"]
 
 PORT, VALKEY_PORT, EKS_PORT, KUBERNETES_PORT = 14566, 16379, 16443, 16444
 STATE, LOCK = "state.json", "lock"
@@ -257,6 +257,18 @@ def _down(folder: Path) -> bool:
     return True
 
 
+def running(data: str | Path) -> Devcloud:
+    """Return what runs with a data folder.
+
+    Raises:
+        StateError: Nothing does.
+    """
+    found = read(data)
+    if found is None or not found.alive:
+        raise StateError("the local AWS does not run", hint="rowmill devcloud up")
+    return found
+
+
 def reset(data: str | Path) -> Devcloud:
     """Empty all its stores; it goes on where it is.
 
@@ -264,9 +276,7 @@ def reset(data: str | Path) -> Devcloud:
         StateError: It does not run.
         TransientError: It does not answer.
     """
-    found = read(data)
-    if found is None or not found.alive:
-        raise StateError("the local AWS does not run", hint="rowmill devcloud up")
+    found = running(data)
     with _alone(Path(found.data)) as folder:
         emptied = _answers(f"{found.endpoint}/_ministack/reset", b"") and _flushed(found.valkey_port)
         if not (emptied and _answers(f"{found.kubernetes_url}{_door(found)}/_devcloud/reset", b"")):
