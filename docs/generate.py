@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+import devcloud_types
 import kubernetes_fields
 import msgspec
 
@@ -380,6 +381,7 @@ PARTS: dict[str, Callable[..., str]] = {
     "setting-fields": kubernetes_fields.setting_fields,
     "failure-policy": kubernetes_fields.failure_policy,
     "rights": kubernetes_fields.rights_table,
+    "devcloud-types": devcloud_types.devcloud_types,
     "options": options,
     "fields": fields,
     "python": python,
