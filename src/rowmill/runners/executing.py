@@ -12,7 +12,7 @@ from rowmill import wire
 from rowmill.errors import ConfigurationError, TransientError
 from rowmill.model import codec
 from rowmill.model.execution import Execution
-from rowmill.runners import coordinator
+from rowmill.runners.attempts import now
 
 if TYPE_CHECKING:
     from rowmill.steps import Run
@@ -54,7 +54,7 @@ def take(run: Run, execution: str) -> None:
     """Write down that this execution has the run now; the claim is held."""
     names = [name.rpartition("/")[2] for name in run.workspace.list(run.name(wire.EXECUTIONS))]
     number = max((int(name.partition(".")[0]) for name in names), default=0) + 1
-    taken = codec.encode(Execution(execution, coordinator.now()))
+    taken = codec.encode(Execution(execution, now()))
     if not run.workspace.create(run.name(wire.EXECUTIONS, f"{number:05d}.json"), taken):
         raise TransientError("another execution has taken the run at this moment", hint="start it again")
 
