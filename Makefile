@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(or $(TESTS_AT_ONCE),3) --dist
 DEMO := demo
 ROWS ?= 1000000
 
-.PHONY: install dev servers demo test test-kubernetes test-lowest check lint types imports docs docs-check synth bench clean
+.PHONY: install dev servers demo test test-kubernetes test-lowest check lint types imports docs docs-check synth e2e bench clean
 
 install: $(STAMP)  ## .venv/bin/rowmill, with every extra
 
@@ -71,6 +71,9 @@ imports: $(DEV_STAMP)
 synth: $(DEV_STAMP)  ## the article's stack as a CloudFormation template, into infra/cdk.out; no docker, no account, no npm
 	cd infra && CDK_OUTDIR=cdk.out JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20 ../$(BIN)/python app.py
 	@ls infra/cdk.out/*.template.json
+
+e2e: $(DEV_STAMP)  ## the constructs' template on the local AWS: a file lands, its output appears; part of `test`
+	$(BIN)/python -m pytest tests/e2e
 
 docs: $(DEV_STAMP)  ## the site, into site/; generated pages first
 	$(BIN)/python docs/generate.py
