@@ -71,8 +71,9 @@ def _word(token: str, tokens: list[str]) -> str:
 
 
 def machine_role(scope: Construct) -> iam.Role:
-    """Return the state machine's role."""
-    return iam.Role(scope, "StateMachineRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
+    """Return the state machine's role, which only a state machine of this account takes."""
+    ours = {"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}}  # not on behalf of another account's machine
+    return iam.Role(scope, "StateMachineRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com", conditions=ours))
 
 
 def access(scope: Construct, cluster: ICluster, role: iam.Role, namespace: str) -> eks_resources.CfnAccessEntry:
