@@ -17,6 +17,11 @@ from rowmill.runners.clustered import in_cluster
 from rowmill.runners.clustered import pods as pods
 from rowmill.runners.clustered import render as render
 from rowmill.runners.coordinator import How
+from rowmill.runners.deployed import by_machine, standing_of
+from rowmill.runners.deployed import checked as machine_checked
+from rowmill.runners.deployed import execute as execute
+from rowmill.runners.deployed import execution_under_way as execution_under_way
+from rowmill.runners.deployed import stop_execution as stop_execution
 from rowmill.runners.opening import open_run, workspace_at
 from rowmill.runners.starting import NO_TABLE, Asked, absolute, job_of, start
 from rowmill.steps import split as splitting
@@ -28,13 +33,60 @@ if TYPE_CHECKING:
 
     from rowmill.job import Job
     from rowmill.model.capacity import Writing
+    from rowmill.model.ended import Ended
+    from rowmill.model.expected import Expected
     from rowmill.model.manifest import Manifest
     from rowmill.model.report import Report
     from rowmill.model.verification import Verification
     from rowmill.runners.checking import Place
+    from rowmill.runners.first_job import FirstJob
     from rowmill.runners.generating import Generated
     from rowmill.runners.standing import Status
+    from rowmill.runners.trying import Trial
+    from rowmill.steps.scan import Scan
     from rowmill.tracker import View
+
+
+def init(input: str, job_file: str = "job.py", *, overwrite: bool = False) -> FirstJob:  # noqa: A002 - the user's word
+    """Look at a file and write a job that runs on it; return what was guessed.
+
+    Args:
+        input: The file's path or URL.
+        job_file: Where the job goes.
+        overwrite: Replace a file that is there.
+
+    Raises:
+        InputError: There is no such input, or nothing in it.
+        StateError: There is such a file, and it is not to be replaced.
+    """
+    from rowmill.runners.first_job import first_job
+
+    return first_job(input, job_file, overwrite=overwrite)
+
+
+def try_rows(
+    job: Job | str,
+    input: str,  # noqa: A002
+    *,
+    rows: int = 10,
+    from_line: int = 1,
+    params: Mapping[str, str] | None = None,
+) -> Trial:
+    """Try some rows: the function is called twice for each, and nothing is written.
+
+    Args:
+        job: As for `run`.
+        input: The file's path or URL.
+        rows: How many.
+        from_line: The line of the file on which the first of them begins, or the next one that does.
+        params: As for `run`.
+
+    Raises:
+        InputError: There is no such row, or the input breaks the declared rules.
+    """
+    from rowmill.runners.trying import trial
+
+    return trial(job, input, rows=rows, from_line=from_line, params=params)
 
 
 def run(
@@ -58,7 +110,7 @@ def run(
     watch: Callable[[View], None] | None = None,
     tell: Callable[[str], None] | None = None,
     **pods: Any,
-) -> Report:
+) -> Report | Ended:
     """Run a job on a file: every row, once, in order; go on where an earlier try stopped.
 
     Args:
@@ -68,7 +120,7 @@ def run(
         table: The database's URL, as `sqlite:///rowmill.db`; `none` saves no table.
         workspace: Where the run keeps its objects.
         workers: Partitions at once; by default one per core.
-        on: `inline`, `processes` or `kubernetes`; by default here, by the number of rows.
+        on: `inline`, `processes`, `kubernetes` or `stepfunctions`; by default here, by the number of rows.
         rows_per_partition: A number, or `auto` = by the number of rows, which also is the default.
         params: What `ctx.params` gives.
         rejects: `stop`, a number of rows, or a share as `0.5%`.
@@ -80,10 +132,11 @@ def run(
         overwrite: Replace an output that another run wrote.
         watch: Called with a `View` of the progress several times a second.
         tell: Called with what is worth knowing at once, of pods that cannot begin for example.
-        pods: Settings of pods, by name: `image`, `claim`, `namespace` and so on.
+        pods: Settings of pods, by name: `image`, `claim`, `namespace` and so on; or `state_machine`.
 
     Returns:
-        The report; its status is `repeated` if the run had ended well before and nothing was written.
+        The report; its status is `repeated` if the run had ended well before and nothing was written. Of a
+        state machine whose workspace is out of sight, what its execution told.
 
     Raises:
         RowmillError: With message, hint and place; `exit_code` says whose turn it is.
@@ -102,13 +155,15 @@ def run(
         "tracker": tracker,
         **pods,
     }
-    if settings.resolve(chosen)["on"].value == "kubernetes":
+    on, asked = settings.resolve(chosen)["on"].value, Asked(job, input, output, params, chosen, fresh)
+    if on == "stepfunctions":
+        return by_machine(asked, watch, tell or (lambda _: None), keep_code=keep_code, overwrite=overwrite)
+    if on == "kubernetes":
         from rowmill.runners.kubernetes.running import run as run_in_pods
 
-        asked = Asked(job, input, output, params, chosen, fresh)
         with in_cluster(asked, keep_code=keep_code, overwrite=overwrite) as (ready, cluster):
             return run_in_pods(ready, cluster, watch, tell or (lambda _: None))
-    made, where = start(Asked(job, input, output, params, chosen, fresh))
+    made, where = start(asked)
     how = How(where, made.record.workers, keep_code, fresh, overwrite, watch)
     tracked = open_tracker(made.record.tracker, made.id)
     try:
@@ -147,6 +202,47 @@ def plan(
         }
         made, _ = start(Asked(job, input, None, None, chosen))
         return splitting.survey(made, spool(made))
+
+
+def expected(
+    job: Job | str,
+    input: str,  # noqa: A002
+    manifest: Manifest,
+    *,
+    split_s: float,
+    table: str | None = None,
+    workers: int | None = None,
+    params: Mapping[str, str] | None = None,
+) -> Expected:
+    """Run the first rows for about a second; return what a whole run is expected to take on this machine.
+
+    Args:
+        job: As for `run`.
+        input: As for `plan`.
+        manifest: What `plan` returned.
+        split_s: Seconds that it took.
+        table: As for `run`; what another table than SQLite takes is not in it.
+        workers: As for `run`.
+        params: As for `run`.
+
+    Raises:
+        RowmillError: As the run would end on these rows.
+    """
+    from rowmill.model import expected as expecting
+    from rowmill.runners.sampling import sampled
+
+    made, _ = job_of(job)
+    chosen = settings.resolve({"table": table, "workers": workers})
+    here = chosen["table"].value.startswith("sqlite:")
+    return expecting.expected(
+        sampled(made, input, params, saved=here),
+        rows=manifest.rows,
+        split_s=split_s,
+        workers=chosen["workers"].value,
+        partitions=len(manifest.partitions),
+        spooled_bytes=manifest.input.bytes if manifest.input.spooled else 0,
+        table_elsewhere=made.table is not None and not here and chosen["table"].value != NO_TABLE,
+    )
 
 
 def writing(
@@ -262,7 +358,10 @@ def check(
     if input == "-":
         raise ConfigurationError("standard input cannot be checked", hint="save it to a file first")
     asked = Asked(job, input, output, params, chosen, fresh)
-    if settings.resolve(chosen)["on"].value == "kubernetes":
+    on = settings.resolve(chosen)["on"].value
+    if on == "stepfunctions":
+        return machine_checked(asked, keep_code=keep_code, overwrite=overwrite)
+    if on == "kubernetes":
         from rowmill.runners.kubernetes.checking import check as check_in_cluster
 
         with in_cluster(asked, keep_code=keep_code, overwrite=overwrite) as (ready, cluster):
@@ -275,9 +374,33 @@ def check(
             made.table.close()
 
 
+def scan(job: Job | str, input: str, *, on: str | None = None) -> Scan | None:  # noqa: A002
+    """Look at every row without calling the function; None where the rows are to be seen in a cluster only.
+
+    Args:
+        job: As for `run`.
+        input: The file's path or URL.
+        on: As for `run`.
+
+    Raises:
+        InputError: The text breaks the declared rules.
+    """
+    from tempfile import TemporaryDirectory
+
+    from rowmill.steps.scan import scan as scanned
+
+    if settings.resolve({"on": on})["on"].value not in (None, "inline", "processes"):
+        return None
+    with TemporaryDirectory(prefix="rowmill-check-") as folder:
+        made, _ = start(Asked(job, input, None, None, {"table": NO_TABLE, "workspace": folder}))
+        source = spool(made)
+        return scanned(made.job, source, splitting.survey(made, source))
+
+
 def runs(*, workspace: str | None = None) -> list[Status]:
     """Return how all runs of the workspace stand, the latest first."""
-    return standing.all_runs(workspace_at(workspace))
+    place = workspace_at(workspace)
+    return [standing_of(place, one) for one in standing.all_runs(place)]
 
 
 def status(run_id: str | None = None, *, workspace: str | None = None) -> Status:
@@ -287,7 +410,8 @@ def status(run_id: str | None = None, *, workspace: str | None = None) -> Status
         StateError: There is no such run.
     """
     if run_id is not None:
-        return standing.status_of(workspace_at(workspace), run_id)
+        place = workspace_at(workspace)
+        return standing_of(place, standing.status_of(place, run_id))
     all_runs = runs(workspace=workspace)
     if not all_runs:
         raise StateError("the workspace has no runs", hint="start one: rowmill run JOB INPUT")

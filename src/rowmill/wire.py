@@ -7,9 +7,12 @@ VERSION = "0.1.0"
 RUNS = "runs"
 RUN, MANIFEST, REPORT, PROGRESS = "run.json", "manifest.json", "report.json", "progress.json"
 RECEIPTS, DATA, REJECTS, ATTEMPTS, ASIDE, REPORTS = "receipts", "data", "rejects", "attempts", "aside", "reports"
+ITEMS = "items.json"
 FAILURES = "failures"
 SPOOL = "input"  # the decoded copy of an input that cannot be sought
 CLAIM = "claim"
+EXECUTIONS = "executions"  # of a state machine, that have taken the run over, one after the other
+MAP_RESULTS = "map"  # what Step Functions writes of a distributed Map
 PUBLISHING = "publishing.json"  # written before the output appears: whose it is
 
 WORKSPACE = ".rowmill"  # where runs are kept when nothing else is said
@@ -18,6 +21,8 @@ TERMINATION_VARIABLE = "ROWMILL_TERMINATION_LOG"  # where a pod writes how its s
 TEST_IMAGE_VARIABLE = "ROWMILL_TEST_IMAGE"  # what the tests run on a real cluster
 NO_SETTINGS = (TERMINATION_VARIABLE, TEST_IMAGE_VARIABLE)
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"  # Kubernetes' own
+
+TRACKER_LIFE_S = 7 * 24 * 3600  # how long a tracker keeps what it was told last
 
 MAX_LINES_PER_BATCH = "MAX_LINES_PER_BATCH"  # the public sample's name for rows per partition
 
@@ -30,6 +35,11 @@ def run_dir(run_id: str) -> str:
 def receipt_name(run_id: str, partition: int) -> str:
     """Return the name of a partition's receipt."""
     return f"{run_dir(run_id)}/{RECEIPTS}/{partition:05d}.json"
+
+
+def items_name(run_id: str, attempt: int) -> str:
+    """Return the name of the list of unfinished partitions that a distributed Map takes its items from."""
+    return f"{run_dir(run_id)}/{ATTEMPTS}/{attempt:05d}.{ITEMS}"
 
 
 def data_name(run_id: str, partition: int, attempt: str) -> str:
@@ -45,6 +55,11 @@ def rejects_name(run_id: str, partition: int, attempt: str) -> str:
 def failure_name(run_id: str, partition: int | None, attempt: str) -> str:
     """Return the name of what is kept of a failed try of a partition, or of the run where no partition is to blame."""
     return f"{run_dir(run_id)}/{FAILURES}/{'run' if partition is None else f'{partition:05d}'}-{attempt}.json"
+
+
+def todo_key(run_id: str) -> str:
+    """Return the tracker's key of the set of partitions still to do."""
+    return f"rowmill:{run_id}"
 
 
 def location(input_url: str, partition: int, start: int, end: int) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 import rowmill
 from rowmill import Csv, Job, Jsonl, Lines, Reject, Skip, Table
+from rowmill.steps.reading import CHUNK_BYTES
 
 if TYPE_CHECKING:
     from rowmill.model.report import Report
@@ -278,6 +279,23 @@ def test_a_program_in_any_language_gives_line_k_for_row_k(tmp_path):
     report = run_inline(job, tmp_path)
     assert report.counts.written == 50
     assert (tmp_path / "in.csv_Output").read_text().splitlines()[0] == "K0,0"
+
+
+def test_a_program_may_have_a_partition_of_many_chunks(tmp_path):
+    csv_of(tmp_path / "in.csv", 20_000)
+    program = tmp_path / "legacy"
+    program.write_text('#!/bin/sh\ntr a-z A-Z < "$1" > "$2"\n')
+    program.chmod(0o755)
+    job = Job(
+        "legacy",
+        writes=Csv(columns=["ID", "N"], header=False),
+        process=rowmill.Exec([str(program), "{input}", "{output}"]),
+        rows_per_partition=20_000,
+    )
+    assert (tmp_path / "in.csv").stat().st_size > 4 * CHUNK_BYTES
+    assert run_inline(job, tmp_path).counts.written == 20_000
+    _, *rows = (tmp_path / "in.csv").read_text().upper().splitlines()
+    assert (tmp_path / "in.csv_Output").read_text().splitlines() == rows
 
 
 @pytest.mark.parametrize(

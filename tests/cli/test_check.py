@@ -65,3 +65,17 @@ def test_a_pod_that_checks_takes_the_words_of_the_run(ready: Desk) -> None:
     told = json.loads(log.read_bytes())
     assert (told["schema"], told["step"]) == ("rowmill.step/1", "check")
     assert [place["place"] for place in told["places"]] == ["input", "output", "workspace", "table"]
+
+
+def test_rows_that_do_not_read_and_keys_that_come_again_are_exit_3(ready: Desk) -> None:
+    (ready.folder / "bad.csv").write_text("id,n\na,1\nb\na,2\n")
+    (ready.folder / "keyed.py").write_text(
+        "from rowmill import Job, Table\njob = Job('k', table=Table('t', key='id'))\njob.process(lambda row: row)\n"
+    )
+    told = ready("check", "keyed.py", "bad.csv", "--json")
+    assert told.code == 3
+    found = json.loads(told.out)["rows"]
+    assert (found["rows"], found["malformed"], found["doubled"]) == (3, 1, 2)
+    assert [one["line"] for one in found["findings"]] == [2, 3, 4]
+    assert "its key (id) is that of line 4" in ready("check", "keyed.py", "bad.csv").out
+    assert ready("check", "keyed.py", "bad.csv", "--places-only").code == 0

@@ -61,7 +61,8 @@ class Pod:
     def split(self, *words: str, job: str = ECHO) -> str:
         self.desk.write("job.py", job)
         self.desk.write("in.csv", names(ROWS))
-        assert self("split", "job.py", "in.csv", "--rows-per-partition", "10", *words).code == 0
+        words = ("--rows-per-partition", "10", "--workers", "2", *words)
+        assert self("split", "job.py", "in.csv", *words).code == 0
         return str(self.told["run_id"])
 
     def share(self, run: str, index: int, of: int, attempt: int = 1, **env: str) -> Ended:
@@ -93,6 +94,7 @@ def test_pods_share_the_partitions_and_the_output_is_the_local_run_s(pod: Pod) -
         "unfinished": 10,
         "next_attempt": 1,
         "finished": False,
+        "pods": 2,
         "bytes": (pod.desk.folder / "in.csv").stat().st_size,
     }
     assert [partitions(pod.share(run, index, 3)) for index in range(3)] == [[0, 3, 6, 9], [1, 4, 7], [2, 5, 8]]

@@ -25,7 +25,8 @@ from rowmill.errors import ConfigurationError, TransientError
 from rowmill.tracker import View, open_pace, open_tracker, read_view, rebuild
 from rowmill.tracker.connecting import connect
 from rowmill.tracker.pace import Bucket, draw
-from rowmill.tracker.valkey import LIFE_S, event_key, pace_key, todo_key, under_way_key, view_key
+from rowmill.tracker.valkey import LIFE_S, event_key, pace_key, under_way_key, view_key
+from rowmill.wire import todo_key
 
 if TYPE_CHECKING:
     from pathlib import Path

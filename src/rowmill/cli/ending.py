@@ -10,6 +10,7 @@ from rowmill import wire
 
 if TYPE_CHECKING:
     from rowmill.errors import RowmillError
+    from rowmill.model.report import Report
 
 
 def in_pod() -> bool:
@@ -23,6 +24,31 @@ def step(name: str, **facts: Any) -> None:
         from rowmill.model.termination import step_message
 
         _write(step_message(name, facts))
+
+
+def facts_of(report: Report) -> dict[str, Any]:
+    """Return what is told of a run that has ended well."""
+    counts = report.counts
+    return {
+        "run_id": report.run_id,
+        "status": report.status,
+        "rows": counts.read,
+        "written": counts.written,
+        "filtered": counts.all_filtered,
+        "rejected": counts.rejected,
+        "duplicates": counts.duplicates,
+        "output": report.output.url,
+        "bytes": report.output.bytes,
+        "table_rows": report.table_rows,
+        "attempt": report.attempts,
+        "report": f"{wire.run_dir(report.run_id)}/{wire.REPORT}",
+    }
+
+
+def duplicate(name: str, run_id: str, of: str, report: Report | None) -> None:
+    """Tell that another execution has the run, and what came of it if it has ended well."""
+    known = {"run_id": run_id} if report is None else facts_of(report)
+    step(name, **known, duplicate_of=of or str(known.get("report", "")))
 
 
 def error(error: RowmillError) -> None:

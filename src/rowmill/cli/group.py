@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 
 import click
 
@@ -10,6 +11,8 @@ from rowmill.cli.declaring import manner_options, with_example
 from rowmill.wire import VERSION
 
 NAMES = (
+    "init",
+    "try",
     "run",
     "plan",
     "check",
@@ -47,7 +50,8 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in NAMES:
             return None
-        command: click.Command = getattr(importlib.import_module(f"rowmill.cli.{cmd_name}"), cmd_name)
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(importlib.import_module(f"rowmill.cli.{name}"), name)
         return command
 
     def resolve_command(

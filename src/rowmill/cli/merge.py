@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rowmill import wire
 from rowmill.cli import declaring as declared
 from rowmill.cli import ending, telling
 from rowmill.cli.run import text_of
@@ -22,21 +21,7 @@ def merge(run_id: str, *, job: str, workspace: str | None, as_json: bool) -> Non
 
     with telling.users_code():
         report = api.merge(run_id, workspace=workspace, job=job)
-    counts = report.counts
-    ending.step(
-        "merge",
-        run_id=run_id,
-        status=report.status,
-        rows=counts.read,
-        written=counts.written,
-        filtered=counts.all_filtered,
-        rejected=counts.rejected,
-        duplicates=counts.duplicates,
-        output=report.output.url,
-        bytes=report.output.bytes,
-        table_rows=report.table_rows,
-        report=f"{wire.run_dir(run_id)}/{wire.REPORT}",
-    )
+    ending.step("merge", **ending.facts_of(report))
     if as_json:
         telling.answer_json(report)
     else:

@@ -26,7 +26,9 @@ from rowmill.errors import ConfigurationError, StateError, TransientError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Devcloud", "down", "environment", "exports", "read", "reset", "up"]
+    from rowmill.devcloud.deploying import Deployed
+
+__all__ = ["Devcloud", "down", "environment", "exports", "read", "reset", "running", "up"]
 
 PORT, VALKEY_PORT, EKS_PORT, KUBERNETES_PORT = 14566, 16379, 16443, 16444
 STATE, LOCK = "state.json", "lock"
@@ -99,6 +101,12 @@ class Devcloud(msgspec.Struct, frozen=True):
     def alive(self) -> bool:
         """Whether all its processes run."""
         return all(map(processes.runs, self.started.values()))
+
+    def deploy(self, folder: str | Path, stack: str = "", *, region: str = "") -> Deployed:
+        """Deploy what `cdk synth` made; the arguments, and what it refuses, are those of `deploying.deploy`."""
+        from rowmill.devcloud.deploying import deploy  # noqa: PLC0415 - only who deploys pays for it
+
+        return deploy(self, folder, stack, region=region)
 
     def down(self) -> bool:
         """Stop it, and nothing else; return whether it was up."""
@@ -194,12 +202,15 @@ def _valkey_words(home: Path, port: int) -> list[str]:
 
 def _kubernetes_words(folder: Path, port: int) -> list[str]:
     """Return what starts the small Kubernetes: in the user's environment, where Rowmill and the user's code are."""
-    return [sys.executable, "-m", "rowmill.devcloud.kubernetes", str(folder / KUBERNETES), str(port)]
+    module = "rowmill.devcloud.kubernetes"
+    return [sys.executable, "-m", module, str(folder / KUBERNETES), str(port), str(folder / EFS)]
 
 
 def _settings(cloud: Devcloud) -> dict[str, str]:
-    """Return what MiniStack reads from its environment."""
+    """Return what MiniStack, and what it is taught, reads from its environment."""
     return {
+        "ROWMILL_DATA": cloud.data,
+        "ROWMILL_KUBERNETES_URL": cloud.kubernetes_url,
         "GATEWAY_PORT": str(cloud.port),
         "BIND_HOST": ports.HOST,
         "MINISTACK_HOST": ports.HOST,
@@ -207,6 +218,7 @@ def _settings(cloud: Devcloud) -> dict[str, str]:
         "REDIS_HOST": ports.HOST,
         "REDIS_PORT": str(cloud.valkey_port),
         "EKS_BASE_PORT": str(cloud.eks_port),
+        "IOT_MTLS_ENABLED": "0",
         "TMPDIR": f"{cloud.data}/{TEMPORARY}",
     }
 
@@ -253,6 +265,18 @@ def _down(folder: Path) -> bool:
     return True
 
 
+def running(data: str | Path) -> Devcloud:
+    """Return what runs with a data folder.
+
+    Raises:
+        StateError: Nothing does.
+    """
+    found = read(data)
+    if found is None or not found.alive:
+        raise StateError("the local AWS does not run", hint="rowmill devcloud up")
+    return found
+
+
 def reset(data: str | Path) -> Devcloud:
     """Empty all its stores; it goes on where it is.
 
@@ -260,9 +284,7 @@ def reset(data: str | Path) -> Devcloud:
         StateError: It does not run.
         TransientError: It does not answer.
     """
-    found = read(data)
-    if found is None or not found.alive:
-        raise StateError("the local AWS does not run", hint="rowmill devcloud up")
+    found = running(data)
     with _alone(Path(found.data)) as folder:
         emptied = _answers(f"{found.endpoint}/_ministack/reset", b"") and _flushed(found.valkey_port)
         if not (emptied and _answers(f"{found.kubernetes_url}{_door(found)}/_devcloud/reset", b"")):

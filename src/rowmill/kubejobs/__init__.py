@@ -13,6 +13,7 @@ from rowmill.kubejobs.jobs import (
     partition_job,
     process_job,
     split_job,
+    whole_job,
 )
 from rowmill.kubejobs.naming import code_name, job_name, request_digest
 from rowmill.kubejobs.places import code_reference, workspace_in_pods
@@ -40,6 +41,7 @@ __all__ = [
     "request_digest",
     "shared",
     "split_job",
+    "whole_job",
     "with_template",
     "workspace_in_pods",
 ]

@@ -87,10 +87,18 @@ def coordinator_job(pods: Pods, request: Request, *, attempt: int, settings: Map
     return made
 
 
+def whole_job(pods: Pods, request: Request, *, attempt: int) -> dict[str, Any]:
+    """Return the KubernetesJob whose one pod does the whole run, one partition after the other."""
+    digest = naming.request_digest(pods, request)
+    words = ["run", "--sequential", "--no-progress", *request.words, "--", pods.job, request.input]
+    labels = naming.labels(pods, "run", attempt, request=digest)
+    return _job(pods, naming.job_name(digest, "run", attempt), "run", words, labels)
+
+
 def canary_job(pods: Pods, request: Request, *, attempt: int) -> dict[str, Any]:
     """Return the KubernetesJob whose one pod tries input, workspace, table and tracker."""
     digest = naming.request_digest(pods, request)
-    words = ["check", *request.words, "--", pods.job, request.input]
+    words = ["check", "--places-only", *request.words, "--", pods.job, request.input]
     labels = naming.labels(pods, "check", attempt, request=digest)
     made = _job(pods, naming.job_name(digest, "check", attempt), "check", words, labels)
     made["spec"] |= {"backoffLimit": 0, "activeDeadlineSeconds": min(CANARY_S, pods.deadline_s)}

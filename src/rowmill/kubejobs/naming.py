@@ -18,6 +18,7 @@ DOMAIN = "rowmill.dev"
 RUN, REQUEST, PLACE, STEP, ATTEMPT, PARTITION = (
     f"{DOMAIN}/{it}" for it in ("run", "request", "place", "step", "attempt", "partition")
 )
+EXECUTION, ROUND = f"{DOMAIN}/execution", f"{DOMAIN}/round"  # of a state machine: whose, and which time
 QUEUE = "kueue.x-k8s.io/queue-name"
 DIGEST_LENGTH, SHORT_RUN = 10, 16
 MOST_BYTES = 52  # what is left of a label's 63 for `-<index>-<5 random>`

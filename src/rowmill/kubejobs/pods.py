@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from rowmill import wire
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 USER_ID = 10001
 GRACE_S = 30
+VARIABLE = re.compile(r"\$(?=[$(])")  # what Kubernetes reads as more than itself
 TERMINATION_LOG = "/dev/termination-log"
 # A pod that is moved to save a node does its partition again.
 NOT_TO_BE_MOVED = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
@@ -94,8 +96,11 @@ def _env(pods: Pods) -> list[dict[str, Any]]:
 
 
 def literal(text: str) -> str:
-    """Return text as Kubernetes hands it on unchanged: it would put variables in place of `$(NAME)`."""
-    return text.replace("$", "$$")
+    """Return text as Kubernetes hands it on unchanged: it would put variables in place of `$(NAME)`.
+
+    A lone `$` is left as it is: a value that AWS CDK fills in later begins with one.
+    """
+    return VARIABLE.sub("$$", text)
 
 
 def _mounts(pods: Pods) -> list[dict[str, Any]]:

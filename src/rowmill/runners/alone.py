@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rowmill.job import Job
     from rowmill.model.receipt import Receipt
     from rowmill.model.report import Report
-    from rowmill.runners.sharing import Begun
+    from rowmill.runners.sharing import Begun, Duplicate
 
 
 def split(
@@ -28,8 +28,9 @@ def split(
     keep_code: bool = False,
     fresh: bool = False,
     overwrite: bool = False,
+    execution: str = "",
     **chosen: Any,
-) -> Begun:
+) -> Begun | Duplicate:
     """Take the first step alone: publish the manifest, or use the one that is there; return what is left to do.
 
     Args:
@@ -40,10 +41,12 @@ def split(
         keep_code: As for `run`.
         fresh: As for `run`.
         overwrite: As for `run`.
+        execution: ARN of the state machine's execution that asks: another that has the run makes this one a duplicate.
         chosen: Other settings of `run`, by name.
     """
     made, where = start(Asked(job, input, output, params, chosen, fresh))
-    return sharing.begin(made, How(where, made.record.workers, keep_code, fresh, overwrite))
+    how = How(where, made.record.workers, keep_code, fresh, overwrite, execution=execution)
+    return sharing.begin(made, how)
 
 
 def process(

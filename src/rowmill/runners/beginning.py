@@ -24,7 +24,8 @@ def start_anew(run: Run) -> None:
     if run.table is not None:
         run.table.discard()
     kept, last = {run.name(wire.CLAIM), run.name(wire.PUBLISHING)}, run.name(wire.MANIFEST)
-    kept |= set(run.workspace.list(run.name(wire.CLAIM)))
+    for folder in (wire.CLAIM, wire.EXECUTIONS):  # who has the run outlives what it did
+        kept |= set(run.workspace.list(run.name(folder)))
     if run.record.input == "-":
         kept.add(run.name(wire.SPOOL))  # it has just come in, and comes once
     for name in sorted(set(run.workspace.list(run.name())) - kept, key=lambda name: (name == last, name)):

@@ -52,6 +52,7 @@ class How(NamedTuple):
         fresh: Everything is done anew.
         overwrite: An output of another run may be replaced.
         watch: Called with the view of progress several times a second; None = nobody looks.
+        execution: ARN of the state machine's execution that asks for the run.
     """
 
     on: str = ""
@@ -60,6 +61,7 @@ class How(NamedTuple):
     fresh: bool = False
     overwrite: bool = False
     watch: Callable[[View], None] | None = None
+    execution: str = ""
 
 
 def coordinate(run: Run, how: How, tracker: Tracker) -> Report:

@@ -154,6 +154,14 @@ def beside(path: Path) -> list[Path]:
     return [other for other in near if other.is_file()]
 
 
+def code_times(reference: str) -> dict[str, int]:
+    """Return when each Python file in the folder of a job's code was changed; nothing is imported."""
+    where, _ = split_reference(reference)
+    spec = None if _is_path(where) else importlib.util.find_spec(where)
+    folder = Path(where if spec is None or spec.origin is None else spec.origin).absolute().parent
+    return {file.name: file.stat().st_mtime_ns for file in sorted(folder.glob("*.py"))}
+
+
 def _file_of(reference: str) -> Path | None:
     where, _ = split_reference(reference) if reference else ("", "")
     if not where:

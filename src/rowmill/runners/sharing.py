@@ -12,7 +12,8 @@ from rowmill.errors import RowmillError, StateError
 from rowmill.model import codec
 from rowmill.model.attempt import Attempt, share_of
 from rowmill.model.manifest import Manifest
-from rowmill.runners import attempts, beginning, coordinator, failures
+from rowmill.model.report import Report
+from rowmill.runners import attempts, beginning, coordinator, executing, failures
 from rowmill.runners.attempts import now, who
 from rowmill.runners.inline import run_inline
 from rowmill.steps import merge as merging
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from rowmill.model.manifest import Partition
     from rowmill.model.receipt import Receipt
-    from rowmill.model.report import Report
     from rowmill.runners.coordinator import How
     from rowmill.steps import Run
     from rowmill.storage import Claim
@@ -50,33 +50,72 @@ class Begun(NamedTuple):
     report: Report | None = None
 
 
-def begin(run: Run, how: How) -> Begun:
+class Duplicate(NamedTuple):
+    """A run that another execution has.
+
+    Attributes:
+        run_id: The run.
+        of: ARN of that execution; empty where the run ended well without one.
+        report: Of the run, if it has ended well.
+    """
+
+    run_id: str
+    of: str
+    report: Report | None = None
+
+
+def begin(run: Run, how: How) -> Begun | Duplicate:
     """Take the first step: publish the manifest, or use the one that is there, and find what is left to do.
 
     Raises:
         StateError: As a run that is started.
+
+    Restart: an execution that comes again goes on, and does not begin anew a second time.
     """
+    if (twin := _twin(run, how)) is not None:  # found at once: the claim may be held for long
+        return twin
     with claimed(run) as claim:
-        run = run._replace(check_claim=claim.check)
-        if how.fresh:
-            beginning.start_anew(run)
-        elif (report := coordinator.finished(run)) is not None:
-            beginning.check_code_of(report, run, keep=how.keep_code)
-            return Begun(manifest_of(run), [], attempts.newest_number(run.workspace, run.id) + 1, report)
-        beginning.check_output(run, overwrite=how.overwrite or how.fresh)
-        coordinator.keep_record(run)
-        if run.table is not None:
-            run.table.check(None)
-        with failures.kept(run):
-            manifest = split(run)
-        beginning.refuse_known_content(run, manifest, fresh=how.fresh)
-        beginning.check_code(run, manifest, keep=how.keep_code)
-        done = merging.receipts_of(run, manifest)
-        unfinished = [part.index for part in manifest.partitions if part.index not in done]
-        if unfinished and manifest.input.spooled and run.workspace.stat(run.name(wire.SPOOL)) is None:
-            spool(run)
-        _show(run, manifest, unfinished)
-        return Begun(manifest, unfinished, attempts.newest_number(run.workspace, run.id) + 1)
+        if (twin := _twin(run, how)) is not None:  # or it came while the claim was waited for
+            return twin
+        return _begun(run._replace(check_claim=claim.check), how)
+
+
+def _twin(run: Run, how: How) -> Duplicate | None:
+    other = executing.twin(run, how.execution, fresh=how.fresh) if how.execution else ""
+    return Duplicate(run.id, other, run.load(run.name(wire.REPORT), Report)) if other else None
+
+
+def _begun(run: Run, how: How) -> Begun | Duplicate:
+    owner = executing.owner(run) if how.execution else ""
+    comes_again = bool(owner) and owner == how.execution
+    if how.fresh and not comes_again:
+        beginning.start_anew(run)
+    elif (report := coordinator.finished(run)) is not None:
+        beginning.check_code_of(report, run, keep=how.keep_code)
+        if how.execution and not comes_again:
+            return Duplicate(run.id, owner, report)
+        return Begun(manifest_of(run), [], attempts.newest_number(run.workspace, run.id) + 1, report)
+    manifest = _split(run, how)
+    done = merging.receipts_of(run, manifest)
+    unfinished = [part.index for part in manifest.partitions if part.index not in done]
+    if unfinished and manifest.input.spooled and run.workspace.stat(run.name(wire.SPOOL)) is None:
+        spool(run)
+    if how.execution and not comes_again:
+        executing.take(run, how.execution)
+    _show(run, manifest, unfinished)
+    return Begun(manifest, unfinished, attempts.newest_number(run.workspace, run.id) + 1)
+
+
+def _split(run: Run, how: How) -> Manifest:
+    beginning.check_output(run, overwrite=how.overwrite or how.fresh)
+    coordinator.keep_record(run)
+    if run.table is not None:
+        run.table.check(None)
+    with failures.kept(run):
+        manifest = split(run)
+    beginning.refuse_known_content(run, manifest, fresh=how.fresh)
+    beginning.check_code(run, manifest, keep=how.keep_code)
+    return manifest
 
 
 @contextmanager

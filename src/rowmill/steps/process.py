@@ -105,7 +105,7 @@ def _work(
             first_line=partition.first_line,
             expect_digest=partition.digest,
         )
-        with _calling(run, manifest, source.reads, read, prepared) as call:
+        with calling(run, manifest, source.reads, read, prepared) as call:
             for made in _outcomes(source.reads, manifest.columns, read(), partition.first_ordinal, call):
                 data.write(results.take(*made))
                 results.tell(tell, at_least=TELL_ROWS)
@@ -139,7 +139,7 @@ def _outcomes(
 ) -> Iterator[tuple[Batch, list[Any], Decoded, Chunk, Format, int]]:
     """Decode chunk after chunk and call the function; give what `Results.take` takes."""
     for chunk in read:
-        decoded = _decoded(reads, columns, chunk, ordinal)
+        decoded = decode_chunk(reads, columns, chunk, ordinal)
         batch = batch_of(reads, chunk, decoded, ordinal)
         yield batch, call(batch), decoded, chunk, reads, ordinal
         ordinal += len(decoded.rows) + len(decoded.malformed)
@@ -161,7 +161,7 @@ def gz(run: Run) -> bool:
     return run.record.output.endswith(".gz")
 
 
-def _calling(
+def calling(
     run: Run, manifest: Manifest, reads: Format, read: Callable[[], Iterator[Chunk]], prepared: Prepared
 ) -> AbstractContextManager[Callable[[Batch], list[Any]]]:
     """Return what gives the outcomes of rows: the function, or the program's output."""
@@ -172,7 +172,12 @@ def _calling(
     return nullcontext(Caller(run, digest=manifest.input.digest, columns=manifest.columns, prepared=prepared))
 
 
-def _decoded(reads: Format, columns: tuple[str, ...] | None, chunk: Chunk, ordinal: int) -> Decoded:
+def decode_chunk(reads: Format, columns: tuple[str, ...] | None, chunk: Chunk, ordinal: int) -> Decoded:
+    """Read a chunk's rows.
+
+    Raises:
+        InputError: The text breaks the declared rules, with the row's place.
+    """
     if chunk.oversized:
         return Decoded([], {0: OVERSIZED})
     try:

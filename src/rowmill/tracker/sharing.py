@@ -10,9 +10,10 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from rowmill import wire
 from rowmill.tracker import View
 from rowmill.tracker.connecting import connect
-from rowmill.tracker.valkey import BEAT_S, CLOSE_S, LIFE_S, todo_key, under_way_key, view_key
+from rowmill.tracker.valkey import BEAT_S, CLOSE_S, LIFE_S, under_way_key, view_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,13 +111,13 @@ class Sharing:
     ) -> None:
         line = self._server.pipeline()
         if removed:
-            line.srem(todo_key(self._run_id), *removed)
+            line.srem(wire.todo_key(self._run_id), *removed)
         for name, count in {**counts, "rows_done": counts["rows_done"] - dead}.items():
             line.hincrby(view_key(self._run_id), name, count)
         if under_way:
             line.hset(under_way_key(self._run_id), mapping={str(index): rows for index, rows in under_way.items()})
         if ended:
             line.hdel(under_way_key(self._run_id), *map(str, ended))
-        for key in (todo_key(self._run_id), view_key(self._run_id), under_way_key(self._run_id)):
+        for key in (wire.todo_key(self._run_id), view_key(self._run_id), under_way_key(self._run_id)):
             line.expire(key, LIFE_S)
         line.execute()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from rowmill import settings
+from rowmill import settings, wire
 from rowmill.errors import TransientError
 from rowmill.tracker import Tracker, View
 from rowmill.tracker.connecting import connect
@@ -22,7 +22,7 @@ from rowmill.tracker.pace import BURST_S, LocalPace
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-LIFE_S = 7 * 24 * 3600
+LIFE_S = wire.TRACKER_LIFE_S
 BEAT_S = 0.5
 AWAY_S = 1.0  # how long a server that did not answer is left alone at first, and twice as long each time, up to
 AWAY_MOST_S = 5.0  # where nobody waits for it
@@ -40,11 +40,6 @@ redis.call('HSET', KEYS[1], 'level', string.format('%.6f', left), 'at', string.f
 redis.call('EXPIRE', KEYS[1], ARGV[4])
 return string.format('%.6f', math.max(0, -left / rate))
 """
-
-
-def todo_key(run_id: str) -> str:
-    """Return the key of the set of partitions still to do."""
-    return f"rowmill:{run_id}"
 
 
 def view_key(run_id: str) -> str:
@@ -161,7 +156,7 @@ class Valkey:
 
 def write_whole(server: Any, told: Told, todo: Sequence[str]) -> None:
     """Replace all that a server knows of a run."""
-    key = todo_key(told.run_id)
+    key = wire.todo_key(told.run_id)
     line = server.pipeline()
     line.delete(key)
     for low in range(0, len(todo), ADD_TOGETHER):
@@ -174,7 +169,7 @@ def write_changes(server: Any, told: Told, removed: Sequence[str]) -> None:
     """Tell a server what is done, and the counts."""
     line = server.pipeline()
     for low in range(0, len(removed), ADD_TOGETHER):
-        line.srem(todo_key(told.run_id), *removed[low : low + ADD_TOGETHER])
+        line.srem(wire.todo_key(told.run_id), *removed[low : low + ADD_TOGETHER])
     _write_told(line, told)
     line.execute()
 
@@ -187,7 +182,7 @@ def _write_told(line: Any, told: Told) -> None:
         if fields:
             line.hset(key, mapping=fields)
         line.expire(key, LIFE_S)
-    line.expire(todo_key(told.run_id), LIFE_S)
+    line.expire(wire.todo_key(told.run_id), LIFE_S)
     if event_id := settings.resolve({})["event_id"].value:
         line.set(event_key(event_id), told.run_id, ex=LIFE_S)
 

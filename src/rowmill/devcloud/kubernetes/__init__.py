@@ -14,6 +14,7 @@ from rowmill.devcloud.kubernetes import admission, nodes
 from rowmill.devcloud.kubernetes.answering import Api
 from rowmill.devcloud.kubernetes.authorizing import Tokens
 from rowmill.devcloud.kubernetes.faults import Fault, Rules, anybody
+from rowmill.devcloud.kubernetes.kubelet.identities import IDENTITIES
 from rowmill.devcloud.kubernetes.kubelet.node import NAME as NODE
 from rowmill.devcloud.kubernetes.kubelet.node import NodeSettings
 from rowmill.devcloud.kubernetes.kubelet.volumes import Entry
@@ -112,12 +113,14 @@ def start(
     node = NodeSettings(**{name: value for name, value in settings.items() if name in NodeSettings._fields})
     store = Store(clock, admission.admitted)
     furnish(store, node)
+    (folder / IDENTITIES).unlink(missing_ok=True)
     server = Server(port, Rules())
     address = f"{HOST}:{server.server_address[1]}"
 
     def reset() -> None:
         store.clear()
         furnish(store, node)
+        (folder / IDENTITIES).unlink(missing_ok=True)
 
     server.api = Api(store, Tokens(token), folder, address, threading.Event(), reset)
     _write(folder / KUBECONFIG, _kubeconfig(f"http://{address}{server.api.tokens.door}", token))

@@ -1,4 +1,4 @@
-"""`python -m rowmill.devcloud.kubernetes FOLDER PORT`: the small Kubernetes as a process; it ends on SIGTERM."""
+"""`python -m rowmill.devcloud.kubernetes FOLDER PORT EFS`: the small Kubernetes as a process; it ends on SIGTERM."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from rowmill.devcloud import kubernetes
 
 
-def main(folder: str, port: str) -> None:
+def main(folder: str, port: str, efs: str) -> None:
     """Run until told to end."""
     wanted = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
-    with kubernetes.serving(Path(folder), int(port)):
+    with kubernetes.serving(Path(folder), int(port), efs=Path(efs)):
         signal.sigwait(wanted)
 
 

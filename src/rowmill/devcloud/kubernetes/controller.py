@@ -30,12 +30,14 @@ class Settings(NamedTuple):
         backoff_s: How long a KubernetesJob waits after its first failure.
         create_retry_s: How long it waits after a pod that was refused; then twice as long each time.
         storage_class: The storage class that there is; empty = none.
+        efs: The folder in which file systems of EFS are; None = `efs` in the cluster's own.
     """
 
     batch_s: float = 0.05
     backoff_s: float = 10.0
     create_retry_s: float = 1.0
     storage_class: str = "standard"
+    efs: Path | None = None
 
 
 class Controllers:
@@ -47,7 +49,7 @@ class Controllers:
         self._loops = [
             JobController(store, settings.batch_s, settings.backoff_s, settings.create_retry_s).loop,
             Collector(store).loop,
-            Claims(store, folder, settings.storage_class).loop,
+            Claims(store, folder, settings.storage_class, settings.efs or folder / "efs").loop,
             self._node.loop,
         ]
         for loop in self._loops:

@@ -169,6 +169,14 @@ def _namespace(obj: Object) -> Object:
     return obj
 
 
+def _persistent_volume(obj: Object) -> Object:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("volumeMode", "Filesystem")
+    spec.setdefault("persistentVolumeReclaimPolicy", "Retain")
+    obj["status"] = {"phase": "Available"}
+    return obj
+
+
 def _claim(obj: Object) -> Object:
     obj.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
     obj["status"] = {"phase": "Pending"}
@@ -190,6 +198,7 @@ def _with_status(obj: Object) -> Object:
 FILLERS = {
     "Job": _job,
     "Namespace": _namespace,
+    "PersistentVolume": _persistent_volume,
     "PersistentVolumeClaim": _claim,
     "Pod": _pod,
     "PodDisruptionBudget": _with_status,

@@ -54,6 +54,7 @@ KINDS = (
     Kind("Event", "events", short=("ev",)),
     Kind("Namespace", "namespaces", namespaced=False, short=("ns",), status=True, verbs=FEWER_VERBS),
     Kind("Node", "nodes", namespaced=False, short=("no",), status=True, verbs=("get", "list", "watch")),
+    Kind("PersistentVolume", "persistentvolumes", namespaced=False, short=("pv",), status=True),
     Kind("PersistentVolumeClaim", "persistentvolumeclaims", short=("pvc",), status=True),
     Kind("Pod", "pods", short=("po",), all=True, generation=True, status=True),
     Kind("ResourceQuota", "resourcequotas", short=("quota",), status=True),

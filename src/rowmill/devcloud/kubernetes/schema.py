@@ -24,6 +24,7 @@ TYPES = {
     "source:any type:string",
     "Job": OBJECT + "spec:JobSpec status:JobStatus",
     "Namespace": OBJECT + "spec:any status:any",
+    "PersistentVolume": OBJECT + "spec:PersistentVolumeSpec status:any",
     "PersistentVolumeClaim": OBJECT + "spec:PersistentVolumeClaimSpec status:any",
     "Pod": OBJECT + "spec:PodSpec status:PodStatus",
     "PodDisruptionBudget": OBJECT + "spec:PodDisruptionBudgetSpec status:any",
@@ -136,6 +137,10 @@ TYPES = {
     "PersistentVolumeClaimSpec": "accessModes:[]string dataSource:lacking dataSourceRef:lacking "
     "resources:ResourceRequirements selector:lacking storageClassName:*string volumeAttributesClassName:lacking "
     "volumeMode:string volumeName:string",
+    "PersistentVolumeSpec": "accessModes:[]string capacity:quantities claimRef:any csi:CSIPersistentVolumeSource "
+    "mountOptions:[]string nodeAffinity:lacking persistentVolumeReclaimPolicy:string storageClassName:string "
+    "volumeAttributesClassName:lacking volumeMode:string hostPath:lacking local:lacking nfs:lacking",
+    "CSIPersistentVolumeSource": "driver:string fsType:string readOnly:bool volumeAttributes:map volumeHandle:string",
     "ResourceQuotaSpec": "hard:quantities scopeSelector:lacking scopes:lacking",
     "PodDisruptionBudgetSpec": "maxUnavailable:any minAvailable:any selector:LabelSelector "
     "unhealthyPodEvictionPolicy:string",

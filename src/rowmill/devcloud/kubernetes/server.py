@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = self._chunks() if "chunked" in self.headers.get("Transfer-Encoding", "") else self.rfile.read(length)
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        headers = {name.lower(): ",".join(self.headers.get_all(name, [])) for name in self.headers}
         request = requests.request_of(self.command, self.path, headers, body)
         fault = self.server.rules.for_request(request)
         if fault is not None and not fault.after:

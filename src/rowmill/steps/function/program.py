@@ -6,6 +6,7 @@ import os
 import subprocess
 import tempfile
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ def outcomes_of(
 
             def next_outcomes(batch: Batch) -> list[Any]:
                 nonlocal taken
-                outcomes = [value for value, _ in zip(results, batch.rows, strict=False)]
+                outcomes = list(islice(results, len(batch.rows)))
                 taken += len(outcomes)
                 _same_count(taken if len(outcomes) < len(batch.rows) else rows, rows)
                 return outcomes

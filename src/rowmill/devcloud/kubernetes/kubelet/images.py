@@ -1,7 +1,8 @@
 """What images this node has: each is an environment on this machine.
 
 `images.json` in the node's folder says of further images which environment they are, `{"orders": "/srv/orders/.venv"}`
-or, for one that has nothing but what the machine has, `{"tools": ""}`.
+or, for one that has nothing but what the machine has, `{"tools": ""}`; one with folders of its own is
+`{"orders": {"environment": "/srv/orders/.venv", "folders": {"/job": "/srv/orders/job"}}}`.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ class Image(NamedTuple):
         path: Where its programs are, as `PATH` has it.
         keep: Folders that a container of it must see, whatever is mounted over them.
         entry: What runs if a container names no command.
+        folders: Its own folders, by where they are in a container: folders of this machine.
     """
 
     path: str
     keep: tuple[str, ...] = ()
     entry: tuple[str, ...] = ("sh",)
+    folders: tuple[tuple[str, str], ...] = ()
 
 
 def is_name(name: str) -> bool:
@@ -54,10 +57,11 @@ def found(name: str, folder: Path) -> Image | None:
     file, short = folder / REGISTRY, repository(name)
     told = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     prefixes = dict.fromkeys(PLAIN, "") | dict.fromkeys(OWN, sys.prefix) | told
-    prefix = prefixes.get(name, prefixes.get(short))
-    if prefix is None:
+    told_of = prefixes.get(name, prefixes.get(short))
+    if told_of is None:
         return None
-    image = environment(Path(prefix)) if prefix else Image(SYSTEM_PATH)
+    prefix, folders = (told_of, {}) if isinstance(told_of, str) else (told_of["environment"], told_of["folders"])
+    image = (environment(Path(prefix)) if prefix else Image(SYSTEM_PATH))._replace(folders=tuple(folders.items()))
     return image._replace(entry=("python3",)) if short == "python" else image
 
 

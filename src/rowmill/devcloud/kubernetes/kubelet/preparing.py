@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rowmill.devcloud.kubernetes.kubelet import capabilities
 from rowmill.devcloud.kubernetes.kubelet.environment import ConfigError, Sources, expanded, variables
+from rowmill.devcloud.kubernetes.kubelet.identities import NOTHING, Given
 from rowmill.devcloud.kubernetes.kubelet.volumes import ACCESS, ACCESS_PATH, KUBECONFIG
 
 if TYPE_CHECKING:
@@ -19,7 +20,13 @@ MESSAGE_PATH = "/dev/termination-log"
 
 
 def specification(
-    container: Object, sources: Sources, image: Image, volumes: dict[str, Path], root: Path, message: Path
+    container: Object,
+    sources: Sources,
+    image: Image,
+    volumes: dict[str, Path],
+    root: Path,
+    message: Path,
+    given: Given = NOTHING,
 ) -> dict[str, Any]:
     """Return what `launch.py` reads.
 
@@ -30,6 +37,7 @@ def specification(
         volumes: Where the pod's volumes are.
         root: A folder of its own.
         message: The file in which it may say why it ended.
+        given: What every pod of its ServiceAccount is given.
 
     Raises:
         ConfigError: What it needs is not there, or it may not run as it wants.
@@ -38,7 +46,7 @@ def specification(
     base = {"PATH": image.path, "HOSTNAME": host, "HOME": _home(user["uid"])}
     if ACCESS in volumes:  # without TLS a client takes no token from the usual place
         base["KUBECONFIG"] = f"{ACCESS_PATH}/{KUBECONFIG}"
-    env = base | variables(container, sources)
+    env = base | given.env | variables(container, sources)
     argv = [*(container.get("command") or image.entry), *(container.get("args") or ())]
     told = {"source": str(message), "target": container.get("terminationMessagePath", MESSAGE_PATH), "read_only": False}
     context = container.get("securityContext") or {}
@@ -46,7 +54,7 @@ def specification(
         **user,
         "root": str(root),
         "hostname": host,
-        "mounts": [*_mounts(container, volumes, env), told],
+        "mounts": [*given.mounts, *_folders(image), *_mounts(container, volumes, env), told],
         "keep": list(image.keep),
         "read_only": bool(context.get("readOnlyRootFilesystem")),
         "capabilities": capabilities.kept(container),
@@ -75,6 +83,10 @@ def _mounts(container: Object, volumes: dict[str, Path], env: dict[str, str]) ->
         target = mount["mountPath"]
         found.append({"source": str(source), "target": target, "read_only": bool(mount.get("readOnly"))})
     return found
+
+
+def _folders(image: Image) -> list[Object]:
+    return [{"source": source, "target": target, "read_only": True} for target, source in image.folders]
 
 
 def _user(container: Object, pod: Object) -> dict[str, Any]:

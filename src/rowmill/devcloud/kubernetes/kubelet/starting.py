@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
-from rowmill.devcloud.kubernetes.kubelet import images, logs
+from rowmill.devcloud.kubernetes.kubelet import identities, images, logs
 from rowmill.devcloud.kubernetes.kubelet.environment import ConfigError, Sources
 from rowmill.devcloud.kubernetes.kubelet.preparing import specification
 from rowmill.devcloud.kubernetes.kubelet.processes import Running, StartError
@@ -125,7 +125,8 @@ def started(start: Start, ended: Callable[[int, bool], None], now: str) -> tuple
     start.message.chmod(0o666)  # whoever the container runs as
     root = start.own / "roots" / f"{box.name}-{box.restarts}"
     try:
-        spec = specification(box.spec, start.sources, image, start.volumes, root, start.message)
+        given = identities.given(start.sources.pod, start.folder)
+        spec = specification(box.spec, start.sources, image, start.volumes, root, start.message, given)
     except ConfigError as error:
         told = (("Normal", "Pulled", PRESENT.format(box.spec["image"])), ("Warning", "Failed", f"Error: {error}"))
         raise Waits("CreateContainerConfigError", str(error), *told) from None

@@ -70,7 +70,7 @@ def made(folder: Path, sources: Sources, access: Access = no_access) -> dict[str
 def _made(volume: Object, target: Path, folder: Path, sources: Sources, token: str) -> Path:
     if "persistentVolumeClaim" in volume:
         claim = volume["persistentVolumeClaim"]["claimName"]
-        target = claim_folder(folder, sources.pod["metadata"]["namespace"], claim)
+        target = _led(claim_folder(folder, sources.pod["metadata"]["namespace"], claim))
     made_already = target.exists()
     target.mkdir(parents=True, exist_ok=True)
     if not made_already:
@@ -79,6 +79,15 @@ def _made(volume: Object, target: Path, folder: Path, sources: Sources, token: s
     if sort in ("configMap", "secret", "downwardAPI", "projected"):
         _write(target, _files(sort, source, sources, token))
     return target
+
+
+def _led(place: Path) -> Path:
+    """Return a claim's folder, or where it leads, as a bound PersistentVolume has it."""
+    if not place.is_symlink():
+        return place
+    if not place.exists():
+        raise ConfigError(f"there is no file system or access point {place.readlink().name}")
+    return place.resolve()
 
 
 def _files(sort: str, source: Object, sources: Sources, token: str) -> Files:

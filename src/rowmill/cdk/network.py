@@ -1,0 +1,44 @@
+"""The VPC: two zones, private subnets with a way out, gateways for what a run moves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_ec2 as ec2
+
+from rowmill.cdk import logs
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+    from rowmill.cdk.props import ClusterProps
+
+PRIVATE = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+
+
+def network(scope: Construct, props: ClusterProps) -> ec2.IVpc:
+    """Return the given VPC, or a new one.
+
+    Cost: the bulk of the data goes through gateway endpoints, which are free; a NAT gateway would ask for each byte.
+    """
+    if props.vpc is not None:
+        return props.vpc
+    return ec2.Vpc(
+        scope,
+        "Vpc",
+        max_azs=2,
+        nat_gateways=props.nat_gateways,
+        subnet_configuration=[
+            ec2.SubnetConfiguration(name="public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=24),
+            ec2.SubnetConfiguration(name="private", subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS, cidr_mask=18),
+        ],
+        gateway_endpoints={
+            "S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3),
+            "DynamoDb": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.DYNAMODB),
+        },
+        flow_logs={
+            "Flows": ec2.FlowLogOptions(
+                destination=ec2.FlowLogDestination.to_cloud_watch_logs(logs.group(scope, "FlowLogs", props))
+            )
+        },
+    )
