@@ -104,6 +104,14 @@ def claim() -> dict[str, Any]:
 
 
 @pytest.fixture
+def as_a_user(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process find the cluster as a user's does, whose environment says nothing of tests."""
+    for name in (WANTED, IMAGE, NODE, CLASS, ACCESS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+
+
+@pytest.fixture
 def failing(cluster: Cluster) -> Iterator[Callable[..., None]]:
     """Let requests to the API server fail until the test's end."""
     if cluster.small is None:

@@ -68,10 +68,10 @@ def run_of(receipts: dict[str, bytes]) -> str:
     return next(iter(receipts)).split("/")[2]
 
 
+@pytest.mark.usefixtures("as_a_user")
 def test_what_waits_at_split_is_paused_resumed_and_cancelled_and_what_changes_nothing_is_refused(
-    cluster, make, few_orders, monkeypatch
+    cluster, make, few_orders
 ) -> None:
-    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
     run = make(few_orders)
     run_id = run.give().report["run_id"]
     ended = [job["metadata"]["name"] for job in (*run.jobs("process"), *run.jobs("merge"))]

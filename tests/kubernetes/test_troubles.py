@@ -223,9 +223,9 @@ def test_an_older_server_is_refused_clearly(make, few_orders, tmp_path: Path) ->
 
 
 @pytest.fixture
-def asked(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[runner.Cluster]:
+def asked(cluster: Cluster, as_a_user: None) -> Iterator[runner.Cluster]:
     """The cluster as the runner asks it."""
-    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    del as_a_user
     with runner.connected(None, cluster.namespace) as made:
         yield made
 
