@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 PORT = 6379
 MOST_GIB, MOST_UNITS = 1, 5_000  # a run's set and counters have kilobytes: a bound for the bill
 ACCESS = (
-    "on ~rowmill:* resetchannels -@all +sadd +srem +smembers +scard +sismember +hset +hget +hgetall +hmget +del "
-    "+exists +expire +set +get +eval +evalsha +script|load +multi +exec +discard +ping +hello +time "
+    "on ~rowmill:* resetchannels -@all +sadd +srem +smembers +scard +sismember +hset +hget +hgetall +hmget +hdel "
+    "+hincrby +del +exists +expire +set +get +eval +evalsha +script|load +multi +exec +discard +ping +hello +time "
     "+client|setinfo +client|setname"
 )
 
