@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import valkey
-from tests.e2e.kit import EXAMPLE, JOB, assert_landed, kill, let_fail, running_pods, until
+from tests.e2e.kit import EXAMPLE, JOB, assert_landed, kill, let_fail, names, running_pods, until
 
 from rowmill import wire
+from rowmill.devcloud import deploying
 
 ODD = "in put/a b+c 'q' \"d\" ;$(HOME)&{% $x %}.csv"
 WAITING = {"all": "wait"}
@@ -104,6 +105,15 @@ def test_a_poison_row_is_told_by_its_place_and_never_by_its_content(stacks, orde
     assert (cause["ordinal"], cause["line_no"]) == (70, 72)
     history = stack.states.get_execution_history(executionArn=landed.execution)
     assert order not in json.dumps(history["events"], default=str)
+
+
+def test_a_stack_that_is_destroyed_leaves_nothing(rowmill_devcloud, stacks, begun):
+    stack = stacks("Sequential")
+    stack.end(begun["Sequential"][1])
+    before = names(rowmill_devcloud, stack)
+    assert {kind for kind, _ in before} == {"bucket", "table", "machine", "function", "namespace"}
+    deploying.remove(rowmill_devcloud, deploying.Deployed("Sequential", "us-east-1", {}))
+    assert names(rowmill_devcloud, stack) == set()
 
 
 def test_a_failed_run_goes_on_in_a_new_execution(rowmill_devcloud, stacks, orders):
