@@ -18,6 +18,9 @@ from rowmill.runners.clustered import pods as pods
 from rowmill.runners.clustered import render as render
 from rowmill.runners.coordinator import How
 from rowmill.runners.opening import open_run, workspace_at
+from rowmill.runners.reporting import look as look
+from rowmill.runners.reporting import refused as refused
+from rowmill.runners.reporting import report as report
 from rowmill.runners.starting import NO_TABLE, Asked, absolute, job_of, start
 from rowmill.steps import split as splitting
 from rowmill.steps.source import spool

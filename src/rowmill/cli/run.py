@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--detach", is_flag=True, help="Let a coordinator in the cluster carry the run out, and come back.")
 @declared.execution
 @click.option("--no-progress", is_flag=True, help="Show no progress.")
+@click.option("--metrics-file", default="", metavar="FILE", help="Keep the run's metrics in a file, for node_exporter.")
 @declared.as_json
 @click.pass_obj
 def run(
@@ -42,6 +43,7 @@ def run(
     input: str,  # noqa: A002 - the user's word
     *,
     no_progress: bool,
+    metrics_file: str,
     sequential: bool,
     dry_run: bool,
     detach: bool,
@@ -63,7 +65,11 @@ def run(
 
     if execution and is_duplicate(job, input, execution, chosen):
         return
-    with telling.users_code(), progress.shown(wanted=not (manner.quiet or no_progress)) as watch:
+    with (
+        telling.users_code(),
+        progress.shown(wanted=not (manner.quiet or no_progress)) as shown,
+        progress.with_metrics(shown, metrics_file, {"job": job, "input": input}) as watch,
+    ):
         report = api.run(job, input, **chosen, watch=watch, tell=telling.note)
     ending.step("run", **ending.facts_of(report))
     if as_json:
