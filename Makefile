@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+VALIDATOR := $(VENV)/node/node_modules/.bin/asl-validator
 LOWEST := $(VENV)/lowest
 LOWEST_BOTO3 := $(shell sed -n 's/^aws = .*boto3>=\([0-9.]*\).*/\1/p' pyproject.toml).0
 PYTEST := $(BIN)/python -m pytest --numprocesses $(or $(TESTS_AT_ONCE),3) --dist loadfile
@@ -23,12 +24,19 @@ $(STAMP): $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
 	touch $@
 
-servers:  ## PostgreSQL from Debian, where it is missing: tests start their own
+servers:  ## PostgreSQL and Chromium from Debian, where they are missing: tests start their own
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 		{ echo "installing Debian's postgresql for the tests"; apt-get update -qq && apt-get install -y -qq postgresql >/dev/null; } || \
 		{ echo "the tests need PostgreSQL's server: apt-get install postgresql, as root" >&2; exit 1; }
+	@test -x /usr/bin/chromium || \
+		{ echo "installing Debian's chromium for the tests"; apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
+		{ echo "the tests of the pages need Chromium: apt-get install chromium, as root" >&2; exit 1; }
 
-$(DEV_STAMP): $(STAMP) requirements-dev.txt | servers
+$(VALIDATOR): | $(BIN)/python
+	@command -v npm >/dev/null && npm install --silent --no-fund --no-audit --prefix $(VENV)/node asl-validator@4.0.0 || \
+		echo "no npm: definitions are not checked by asl-validator" >&2
+
+$(DEV_STAMP): $(STAMP) requirements-dev.txt | servers $(VALIDATOR)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all,cdk]' --requirement requirements-dev.txt
 	$(BIN)/python -c "from rowmill import devcloud; devcloud.environment()"  # the local AWS, apart from ours
 	touch $@

@@ -28,6 +28,9 @@ from rowmill.runners.repairing import rejects as rejects
 from rowmill.runners.repairing import rejects_csv as rejects_csv
 from rowmill.runners.repairing import repair as repair
 from rowmill.runners.repairing import waive as waive
+from rowmill.runners.reporting import look as look
+from rowmill.runners.reporting import refused as refused
+from rowmill.runners.reporting import report as report
 from rowmill.runners.starting import NO_TABLE, Asked, absolute, job_of, start
 from rowmill.steps import split as splitting
 from rowmill.steps.source import spool

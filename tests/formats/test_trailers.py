@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -92,6 +94,31 @@ def test_a_compressed_file_has_its_trailer_too(paid):
 def test_a_row_without_a_number_is_a_reject_and_the_other_sums_hold(paid):
     report = paid(HEAD + BODY.replace("-2.25", "none") + TAIL, rejects="1")
     assert (report.counts.rejected, report.totals["amount"]["read"]) == (1, "20.103")
+
+
+@pytest.mark.parametrize("verb", [("plan",), ("try",), ("check",)])
+def test_no_verb_takes_the_trailer_for_a_row(tmp_path, verb):
+    job = """
+from rowmill import Csv, Job, Trailer
+
+job = Job("pay", reads=Csv(trailer=Trailer(rows=1)))
+
+
+@job.process
+def keep(row: dict):
+    assert row["id"] != "TRL"
+    return row
+"""
+    (tmp_path / "job.py").write_text(job)
+    (tmp_path / "in.csv").write_text("id,amount\n1,10\n2,20\nTRL,2\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "rowmill", *verb, "job.py", "in.csv"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "AssertionError" in done.stdout + done.stderr, "TRL" in done.stdout) == (0, False, False)
 
 
 def test_a_trailer_that_tells_nothing_and_one_that_is_written_are_refused():

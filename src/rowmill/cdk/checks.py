@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from rowmill.errors import ConfigurationError
 from rowmill.statemachine import definition, events
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rowmill.cdk.props import ClusterProps, JobProps, Props, SharedProps
 
@@ -25,6 +26,17 @@ INSTANCE = re.compile(r"(?P<family>[a-z][a-z0-9-]*)\.(?P<size>medium|large|(?P<t
 ARN = re.compile(r"arn:[-a-z]+:iam::[0-9]{12}:(role|user)/.+")
 GRAVITON = re.compile(r"([a-z]+[0-9]+g[a-z0-9]*|a1)\.")
 RESERVED = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+@contextmanager
+def with_hints() -> Iterator[None]:
+    """Let a refusal show its way out where Python, and no command of ours, prints it."""
+    try:
+        yield
+    except ConfigurationError as error:
+        if not hasattr(error, "__notes__"):
+            error.add_note(f"next: {error.hint}")
+        raise
 
 
 def removal(policy: object) -> str:
@@ -131,6 +143,12 @@ def job(props: JobProps) -> None:
         raise ConfigurationError(
             "distributed-map reads its list from S3, and the workspace is on EFS", hint="give workspace='s3'"
         )
+    if props.workspace_days is not None:
+        _whole("workspace_days", props.workspace_days, least=1)
+        if props.workspace == "efs":
+            raise ConfigurationError(
+                "workspace_days is for S3, and the workspace is on EFS", hint="give workspace='s3'"
+            )
     _places(props)
     _table(props)
     _code(props)
@@ -154,6 +172,10 @@ def _pods(props: JobProps) -> None:
 
 
 def _places(props: JobProps) -> None:
+    if props.input_bucket_tells and props.input_bucket is None:
+        raise ConfigurationError(
+            "input_bucket_tells is for a given bucket, and a new one is made", hint="leave it out, or give input_bucket"
+        )
     for name in ("input_bucket", "output_bucket"):
         given = getattr(props, name)
         if isinstance(given, str) and not BUCKET.fullmatch(given):

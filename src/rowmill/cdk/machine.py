@@ -48,10 +48,12 @@ def state_machine(scope: Construct, asked: Machine, role: iam.Role, props: JobPr
 def definition_text(asked: Machine) -> str:
     """Return the definition as JSON, with CDK's tokens where only the deployed stack knows.
 
-    While it is made, plain words stand for the tokens: they have a `$`, which would be doubled for Kubernetes.
+    While it is made, plain words stand for the tokens: they have a `$`, which would be doubled for Kubernetes. Names of
+    integrations get the partition that the stack is in.
     """
     tokens: list[str] = []
     text = json.dumps(definition(msgspec.convert(_in_words(msgspec.to_builtins(asked), tokens), Machine)))
+    text = text.replace('"arn:aws:states:::', f'"arn:{cdk.Aws.PARTITION}:states:::')
     return WORD.sub(lambda found: tokens[int(found[1])], text)
 
 
@@ -71,8 +73,9 @@ def _word(token: str, tokens: list[str]) -> str:
 
 
 def machine_role(scope: Construct) -> iam.Role:
-    """Return the state machine's role."""
-    return iam.Role(scope, "StateMachineRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
+    """Return the state machine's role, which only a state machine of this account takes."""
+    ours = {"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}}  # not on behalf of another account's machine
+    return iam.Role(scope, "StateMachineRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com", conditions=ours))
 
 
 def access(scope: Construct, cluster: ICluster, role: iam.Role, namespace: str) -> eks_resources.CfnAccessEntry:

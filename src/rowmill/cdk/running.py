@@ -19,7 +19,6 @@ from rowmill.cdk import (
     storage,
     tracker,
 )
-from rowmill.errors import ConfigurationError
 from rowmill.statemachine import Cluster
 
 if TYPE_CHECKING:
@@ -57,16 +56,9 @@ class Places(NamedTuple):
 
 
 def workspace(scope: Construct, platform: Platform, props: JobProps) -> Workspace:
-    """Return the workspace: on the cluster's file system, or in a bucket of its own.
-
-    Raises:
-        ConfigurationError: EFS is asked for, and the cluster has none.
-    """
-    wanted = props.workspace or ("s3" if platform.file_system is None or props.fan_out == "distributed-map" else "efs")
-    if wanted == "s3":
-        return Workspace(storage.bucket(scope, "Workspace", props), None)
-    if platform.file_system is None:
-        raise ConfigurationError("workspace is efs, and the cluster has no file system", hint="give workspace='s3'")
+    """Return the workspace: on the cluster's file system, or in a bucket of its own."""
+    if platform.file_system is None or props.workspace == "s3" or props.fan_out == "distributed-map":
+        return Workspace(storage.bucket(scope, "Workspace", props, days=props.workspace_days), None)
     return Workspace(None, storage.access_point(scope, platform.file_system, props.namespace))
 
 

@@ -5,7 +5,6 @@ An event comes at least once, and EventBridge cannot name executions: twins are 
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from rowmill import wire
@@ -21,7 +20,10 @@ RUNNING, SUCCEEDED = ("RUNNING", "PENDING_REDRIVE"), "SUCCEEDED"
 GONE = "ExecutionDoesNotExist"
 PLACES = 7  # `arn:PARTITION:states:REGION:ACCOUNT:execution:MACHINE:NAME`
 REGION = 3
-FORBIDDEN = ("AccessDenied", "AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException")
+BUSY = ("ThrottlingException", "Throttling", "RequestLimitExceeded")
+SERVER_ERROR = 500
+CONNECT_S, READ_S = 10, 30
+AGAIN = "start it again: finished partitions have receipts, and are not done again"
 
 
 def owner(run: Run) -> str:
@@ -66,30 +68,38 @@ def status_of(execution: str) -> str:
         ConfigurationError: The ARN is none, or nobody may ask.
         TransientError: Step Functions does not answer.
     """
-    from botocore import exceptions  # noqa: PLC0415 - an extra
-
+    try:
+        from botocore import exceptions  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise ConfigurationError("--execution asks Step Functions", hint="pip install 'rowmill[aws]'") from None
     try:
         return str(_client(execution).describe_execution(executionArn=execution)["status"])
     except exceptions.ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
         if code == GONE:
             return ""
-        if code in FORBIDDEN or code.startswith("Invalid"):
-            raise ConfigurationError(
-                f"how the execution {execution} stands, which has this run, cannot be asked: {code}",
-                hint="the pods' role needs states:DescribeExecution on executions of the state machine",
-            ) from None
-        raise TransientError(f"Step Functions is busy: {code}", hint="start it again") from None
+        if int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) < SERVER_ERROR and code not in BUSY:
+            raise _refused(execution, code) from None
+        raise TransientError(f"Step Functions is busy: {code}", hint=AGAIN) from None
+    except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
+        raise TransientError(f"Step Functions does not answer: {error}", hint=AGAIN) from None
     except exceptions.BotoCoreError as error:
-        raise TransientError(f"Step Functions does not answer: {error}", hint="start it again") from None
+        raise _refused(execution, str(error)) from None
+
+
+def _refused(execution: str, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"how the execution {execution} stands, which has this run, cannot be asked: {why}",
+        hint="the pods' role needs states:DescribeExecution on executions of the state machine",
+    )
 
 
 def _client(execution: str) -> Any:
-    try:
-        import boto3  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise ConfigurationError("--execution asks Step Functions", hint="pip install 'rowmill[aws]'") from None
+    import boto3  # noqa: PLC0415 - an extra
+    from botocore.config import Config  # noqa: PLC0415
+
     parts = execution.split(":", PLACES)
-    if len(parts) != PLACES + 1:
+    if len(parts) != PLACES + 1 or parts[0] != "arn":
         raise ConfigurationError(f"{execution!r} is no execution's ARN", hint="give $states.context.Execution.Id")
-    return boto3.client("stepfunctions", region_name=parts[REGION] or os.environ.get("AWS_REGION"))
+    patient = Config(connect_timeout=CONNECT_S, read_timeout=READ_S)
+    return boto3.Session(region_name=parts[REGION]).client("stepfunctions", config=patient)

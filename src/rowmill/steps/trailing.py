@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from rowmill.errors import ConfigurationError, InputError
 from rowmill.formats.csv import Csv
 from rowmill.formats.trailer import EXACT, number_of, told
@@ -50,6 +52,11 @@ def trailer_of(reads: Format, reader: Reader, head: Head, end: int) -> Last | No
     decoded = decode_chunk(reads, None, Chunk(data, start, line), 0) if data.strip() else None
     fields: Sequence[str] = decoded.rows[0] if decoded is not None and decoded.rows else []
     return Last(start, line, told(reads.trailer, fields, line))
+
+
+def without_trailer(reads: Format) -> Format:
+    """Return the format of a part of the file, which ends before the trailer."""
+    return msgspec.structs.replace(reads, trailer=None) if isinstance(reads, Csv) else reads
 
 
 def _last_line(reader: Reader, start: int, end: int, most_bytes: int) -> bytes:
