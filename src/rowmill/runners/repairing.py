@@ -320,7 +320,7 @@ def _held(made: Run) -> Iterator[Held]:
         StateError: Another is at it, or rows are left.
     """
     manifest = sharing.manifest_of(made)
-    with sharing.claimed(made) as claim:
+    with sharing.claimed(made) as claim, nullcontext() if made.table is None else closing(made.table):
         run = made._replace(check_claim=claim.check)
         receipts = merging.receipts_of(run, manifest)
         left = len(manifest.partitions) - len(receipts)
