@@ -18,7 +18,7 @@ from rowmill import wire
 from rowmill.errors import InputError, RowmillError
 from rowmill.formats import Decoded
 from rowmill.job import PROGRAM, Exec
-from rowmill.model import codec
+from rowmill.model import codec, policy
 from rowmill.model import counts as rules
 from rowmill.model.receipt import DataObject, Receipt, Reject
 from rowmill.steps.data import data_writer
@@ -95,7 +95,8 @@ def _work(
 ) -> Receipt:
     source = source_of(run, manifest)
     stage = None if run.table is None or run.table.settled() is not None else run.table.stage(partition.index, attempt)
-    results = Results(run, stage, rows=manifest.rows, first=partition.first_ordinal)
+    budget = policy.parse_budget(run.record.rejects).allowed(manifest.rows)
+    results = Results(run, stage, first=partition.first_ordinal, budget=budget)
     name = wire.data_name(run.id, partition.index, attempt)
     with source.open() as reader, data_writer(run.workspace, name, compress=gz(run)) as data:
         read = partial(

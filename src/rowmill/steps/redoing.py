@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -117,8 +118,8 @@ def by_partition(
     found: dict[int, dict[int, Correction]] = defaultdict(dict)
     ends = [part.first_ordinal + part.rows for part in manifest.partitions]
     for one in corrections:
-        index = next((index for index, end in enumerate(ends) if one.ordinal < end), None)
-        if index is None:
+        index = bisect_right(ends, one.ordinal)
+        if index == len(ends):
             raise no_reject(one.ordinal)
         found[index][one.ordinal] = one
     for index in sorted(found):
@@ -179,7 +180,7 @@ def _redone(
 ) -> Redone:
     reads = in_utf8(run.job.reads)
     taken = Taken(stage)
-    results = Results(run, taken if stage is not None else None, rows=manifest.rows, first=partition.first_ordinal)
+    results = Results(run, taken if stage is not None else None, first=partition.first_ordinal, budget=len(given))
     results.columns = columns
     good = [one for one in given if one.decoded.rows]
     lines = {one.was.ordinal: one.was.line for one in good}

@@ -10,7 +10,6 @@ from rowmill.errors import InputError, IntegrityError, ProcessingError
 from rowmill.formats.masking import hidden
 from rowmill.formats.trailer import EXACT, number_of
 from rowmill.job import Skip
-from rowmill.model import policy
 from rowmill.model.counts import Counts
 from rowmill.model.receipt import Reject
 from rowmill.steps.function.converting import plain
@@ -39,10 +38,10 @@ class Progress(NamedTuple):
 class Results:
     """What became of a partition's rows so far."""
 
-    def __init__(self, run: Run, stage: Stage | None, *, rows: int, first: int) -> None:
+    def __init__(self, run: Run, stage: Stage | None, *, first: int, budget: int) -> None:
         self._writes = run.job.writes
         self._stage = stage
-        self._budget = policy.parse_budget(run.record.rejects).allowed(rows)
+        self._budget = budget
         self._filtered: dict[str, int] = {}
         self._first = first
         self._sensitive = run.job.sensitive
