@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(or $(TESTS_AT_ONCE),3) --dist
 DEMO := demo
 ROWS ?= 1000000
 
-.PHONY: install dev servers demo test test-kubernetes test-lowest check lint types imports docs docs-check synth bench clean
+.PHONY: install dev servers demo test test-kubernetes test-lowest check lint types imports docs docs-check synth e2e bench clean
 
 install: $(STAMP)  ## .venv/bin/rowmill, with every extra
 
@@ -24,10 +24,13 @@ $(STAMP): $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
 	touch $@
 
-servers:  ## PostgreSQL from Debian, where it is missing: tests start their own
+servers:  ## PostgreSQL and Chromium from Debian, where they are missing: tests start their own
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 		{ echo "installing Debian's postgresql for the tests"; apt-get update -qq && apt-get install -y -qq postgresql >/dev/null; } || \
 		{ echo "the tests need PostgreSQL's server: apt-get install postgresql, as root" >&2; exit 1; }
+	@test -x /usr/bin/chromium || \
+		{ echo "installing Debian's chromium for the tests"; apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
+		{ echo "the tests of the pages need Chromium: apt-get install chromium, as root" >&2; exit 1; }
 
 $(VALIDATOR): | $(BIN)/python
 	@command -v npm >/dev/null && npm install --silent --no-fund --no-audit --prefix $(VENV)/node asl-validator@4.0.0 || \
@@ -76,6 +79,9 @@ imports: $(DEV_STAMP)
 synth: $(DEV_STAMP)  ## the article's stack as a CloudFormation template, into infra/cdk.out; no docker, no account, no npm
 	cd infra && CDK_OUTDIR=cdk.out JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20 ../$(BIN)/python app.py
 	@ls infra/cdk.out/*.template.json
+
+e2e: $(DEV_STAMP)  ## the constructs' template on the local AWS: a file lands, its output appears; part of `test`
+	$(BIN)/python -m pytest tests/e2e
 
 docs: $(DEV_STAMP)  ## the site, into site/; generated pages first
 	$(BIN)/python docs/generate.py
