@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+import devcloud_types
 import kubernetes_fields
 import msgspec
 
@@ -397,6 +398,7 @@ PARTS: dict[str, Callable[..., str]] = {
     "failure-policy": kubernetes_fields.failure_policy,
     "rights": kubernetes_fields.rights_table,
     "construct-parameters": construct_parameters,
+    "devcloud-types": devcloud_types.devcloud_types,
     "options": options,
     "fields": fields,
     "python": python,

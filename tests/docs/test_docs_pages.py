@@ -38,6 +38,7 @@ def around(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     """Give a page the servers that it speaks of."""
     page = request.getfixturevalue("page")
     monkeypatch.setenv("XDG_CACHE_HOME", str(environment().parents[1]))  # the local AWS is installed once
+    monkeypatch.setenv("CDK_VALIDATION", "false")  # a test of the templates asks the validator, for 10 s
     if page in IN_CLUSTER and shutil.which("kubectl") is None:
         pytest.skip("the page uses kubectl, which is not here")
     if "s3" in page or page in IN_CLUSTER or page == BY_MACHINE:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from rowmill import api
-from rowmill.devcloud import deploying
 from rowmill.testing import landing
 
 # Before aws_cdk is imported: what its validator says is tested with the templates.
@@ -31,10 +30,8 @@ def stacks(rowmill_devcloud, assembly):
 
     def stack(name):
         if name not in made:
-            region = REGIONS.get(name, "")
-            made[name] = landing.stack(
-                rowmill_devcloud, deploying.deploy(rowmill_devcloud, assembly, name, region=region)
-            )
+            deployed = rowmill_devcloud.deploy(assembly, name, region=REGIONS.get(name, ""))
+            made[name] = landing.stack(rowmill_devcloud, deployed)
         return made[name]
 
     return stack

@@ -137,9 +137,8 @@ def env(data: str) -> None:
 def deploy(folder: str, stack: str, region: str, data: str, *, as_json: bool) -> None:
     """Deploy it."""
     from rowmill import devcloud as clouds
-    from rowmill.devcloud import deploying
 
-    made = deploying.deploy(clouds.running(data), folder, stack, region=region)
+    made = clouds.running(data).deploy(folder, stack, region=region)
     if as_json:
         telling.answer_json({"schema": "rowmill.deployed/1", **msgspec.to_builtins(made)})
     else:

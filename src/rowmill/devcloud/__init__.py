@@ -26,6 +26,8 @@ from rowmill.errors import ConfigurationError, StateError, TransientError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from rowmill.devcloud.deploying import Deployed
+
 __all__ = ["Devcloud", "down", "environment", "exports", "read", "reset", "running", "up"]
 
 PORT, VALKEY_PORT, EKS_PORT, KUBERNETES_PORT = 14566, 16379, 16443, 16444
@@ -99,6 +101,12 @@ class Devcloud(msgspec.Struct, frozen=True):
     def alive(self) -> bool:
         """Whether all its processes run."""
         return all(map(processes.runs, self.started.values()))
+
+    def deploy(self, folder: str | Path, stack: str = "", *, region: str = "") -> Deployed:
+        """Deploy what `cdk synth` made; the arguments, and what it refuses, are those of `deploying.deploy`."""
+        from rowmill.devcloud.deploying import deploy  # noqa: PLC0415 - only who deploys pays for it
+
+        return deploy(self, folder, stack, region=region)
 
     def down(self) -> bool:
         """Stop it, and nothing else; return whether it was up."""
