@@ -4,7 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.e2e.kit import EXAMPLE, JOB, assert_landed, kill, let_fail, running_pods, until
+import valkey
+from tests.e2e.kit import EXAMPLE, JOB, assert_landed, kill, let_fail, names, running_pods, until
+
+from rowmill import wire
+from rowmill.devcloud import deploying
 
 ODD = "in put/a b+c 'q' \"d\" ;$(HOME)&{% $x %}.csv"
 WAITING = {"all": "wait"}
@@ -30,6 +34,16 @@ def test_199_orders_are_confirmed_by_every_form_of_the_stack(stacks, begun, name
     assert_landed(stack, stack.end(execution), file, job, "test.csv", ending)
     assert len(stack.items()) == 199
     assert stack.executions(f"test.csv{ending}") == []
+
+
+@pytest.mark.parametrize("name", ["Article", "Inline"])
+def test_the_cache_s_user_may_do_what_a_run_asks_of_its_tracker(rowmill_devcloud, stacks, begun, name):
+    run_id = stacks(name).end(begun[name][1]).output["run_id"]
+    with valkey.Valkey(port=rowmill_devcloud.valkey_port, decode_responses=True) as server:
+        assert [one["object"] for one in server.acl_log()] == []
+        assert not server.smembers(wire.todo_key(run_id))
+        view = server.hgetall(f"{wire.todo_key(run_id)}:view")
+    assert (view["rows_done"], view["partitions_done"]) == ("199", "1")
 
 
 def test_20000_orders_in_40_partitions_come_out_in_order(stacks, orders):
@@ -91,6 +105,15 @@ def test_a_poison_row_is_told_by_its_place_and_never_by_its_content(stacks, orde
     assert (cause["ordinal"], cause["line_no"]) == (70, 72)
     history = stack.states.get_execution_history(executionArn=landed.execution)
     assert order not in json.dumps(history["events"], default=str)
+
+
+def test_a_stack_that_is_destroyed_leaves_nothing(rowmill_devcloud, stacks, begun):
+    stack = stacks("Sequential")
+    stack.end(begun["Sequential"][1])
+    before = names(rowmill_devcloud, stack)
+    assert {kind for kind, _ in before} == {"bucket", "table", "machine", "function", "namespace"}
+    deploying.remove(rowmill_devcloud, deploying.Deployed("Sequential", "us-east-1", {}))
+    assert names(rowmill_devcloud, stack) == set()
 
 
 def test_a_failed_run_goes_on_in_a_new_execution(rowmill_devcloud, stacks, orders):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rowmill import wire
-from rowmill.errors import TransientError
+from rowmill.errors import ConfigurationError, TransientError
 from rowmill.model import codec
 from rowmill.model.execution import Execution
 from rowmill.runners.attempts import now
@@ -62,5 +62,11 @@ def status_of(execution: str) -> str:
     """
     from rowmill.runners.stepfunctions import machines  # noqa: PLC0415 - an extra
 
-    found = machines.known(execution)
+    try:
+        found = machines.known(execution)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"how the execution {execution} stands, which has this run, cannot be asked: {error.message}",
+            hint="the pods' role needs states:DescribeExecution on executions of the state machine",
+        ) from None
     return "" if found is None else found.status

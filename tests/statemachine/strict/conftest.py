@@ -21,6 +21,7 @@ from rowmill.testing import expected
 
 from .cluster import Eks, SplitFile, none_ended
 from .interpreter import KEYS, Ended, Service, StepFunctions, running
+from .synthesised import definitions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,7 +91,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         claim = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
         meta = {"name": CLAIM, "namespace": NAMESPACE}
         cluster.store.create("PersistentVolumeClaim", {"metadata": meta, "spec": claim})
-        cluster.store.create("ServiceAccount", {"metadata": {"name": "default", "namespace": NAMESPACE}})
+        for account in ("default", "rowmill-pods"):
+            cluster.store.create("ServiceAccount", {"metadata": {"name": account, "namespace": NAMESPACE}})
         root = claim_folder(folder, NAMESPACE, CLAIM)
         root.mkdir(parents=True)
         root.chmod(0o777)
@@ -100,6 +102,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "lambda": lambda: Service(split_file.answer, none_ended),
         }
         yield World(cluster, root, steps, eks, split_file)
+
+
+@pytest.fixture(scope="session")
+def synthesised(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Return the definition of each shape as AWS CDK makes it; pods are told where AWS is, and nothing else changes."""
+    env = {**KEYS, "AWS_ENDPOINT_URL": world.steps.url}
+    return definitions(tmp_path_factory.mktemp("assembly"), world.cluster.url, env)
 
 
 @dataclass

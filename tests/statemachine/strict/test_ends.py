@@ -52,9 +52,8 @@ def test_a_pod_that_fails_in_passing_is_tried_again(mill):
     assert len(made.jobs("process")) == 1
 
 
-@pytest.mark.parametrize("waiter", ["call", "sync"])
-def test_a_kubernetes_job_that_failed_in_passing_has_another_round(mill, waiter):
-    made = mill(waiter=waiter)
+def test_a_kubernetes_job_that_failed_in_passing_has_another_round(mill):
+    made = mill()
     made.say("7.passing", "4")
     ended = made.run()
     assert ended.status == "SUCCEEDED", ended.cause
@@ -66,8 +65,6 @@ def test_a_kubernetes_job_that_failed_in_passing_has_another_round(mill, waiter)
     ("fan_out", "waiter"),
     [
         ("indexed-job", "call"),
-        ("indexed-job", "sync"),
-        ("inline-map", "call"),
         ("inline-map", "sync"),
         ("distributed-map", "call"),
     ],
@@ -138,8 +135,9 @@ def test_a_finished_run_is_a_duplicate_unless_it_is_wanted_anew(mill):
     assert len(made.jobs("process")) == 2
 
 
-def test_what_an_api_server_refuses_in_passing_is_asked_again(mill, world):
-    made = mill()
+def test_what_an_api_server_or_the_lambda_refuses_in_passing_is_asked_again(mill, world):
+    made = mill(fan_out="inline-map")
+    world.split_file.fail = 2
     left = {("POST", 409): 2, ("GET", 500): 2, ("GET", 503): 1, ("POST", 429): 1}
 
     def fail(method, _path):
@@ -152,6 +150,7 @@ def test_what_an_api_server_refuses_in_passing_is_asked_again(mill, world):
     world.eks.fail = fail
     assert made.run().status == "SUCCEEDED"
     assert not any(left.values())
+    assert not world.split_file.fail
 
 
 @pytest.mark.parametrize("waiter", ["call", "sync"])
@@ -182,20 +181,13 @@ def test_a_kubernetes_job_that_is_deleted_is_told(mill, world):
     assert "was deleted" in ended.failure["hint"]
 
 
-@pytest.mark.parametrize("waiter", ["call", "sync"])
-def test_a_kubernetes_job_that_is_stuck_ends_by_its_deadline(mill, waiter):
-    made = mill(waiter=waiter, pods={"deadline_s": 3})
+def test_a_kubernetes_job_that_is_stuck_ends_by_its_deadline(mill):
+    made = mill(waiter="sync", pods={"deadline_s": 3})
     made.say("7.hold")
     ended = made.run()
     assert ended.error == "TransientError"
     assert ended.failure["reason"] == "DeadlineExceeded"
     assert len(made.jobs("process")) == 1
-
-
-def test_a_lambda_that_fails_in_passing_is_asked_again(mill, world):
-    made = mill(fan_out="inline-map")
-    world.split_file.fail = 2
-    assert made.run().status == "SUCCEEDED"
 
 
 def test_an_inline_map_is_refused_where_its_history_could_become_too_long(mill):

@@ -138,7 +138,7 @@ def known(arn: str) -> Execution | None:
             f"{arn} is no execution's ARN", hint="arn:aws:states:REGION:ACCOUNT:execution:MACHINE:NAME"
         )
     answer = ask("describe_execution", arn.split(":")[3], none_for=(NO_EXECUTION,), executionArn=arn)
-    return None if answer is None else described(answer)
+    return None if answer is None else described(arn, answer)
 
 
 def machine_of(execution: str) -> Machine:
