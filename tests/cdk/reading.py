@@ -18,12 +18,15 @@ ALL = [
     "sequential",
     "rendered",
     "given",
+    "indexed-sync",
+    "inline-call",
+    "distributed-sync",
     "given-things",
     "two",
     "split",
     "job",  # the second stack of `split`
 ]
-WITH_CLUSTER = [name for name in ALL if name not in {"given", "job"}]
+WITH_CLUSTER = [name for name in ALL if name not in {"given", "job", "indexed-sync", "inline-call", "distributed-sync"}]
 WITH_JOB = [name for name in ALL if name not in {"split", "two"}]
 Template = dict[str, Any]
 Properties = dict[str, Any]

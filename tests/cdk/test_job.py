@@ -96,9 +96,8 @@ def test_the_machines_role_may_do_in_aws_what_its_definition_needs_and_nothing_e
     found = rights_of(templates[name], r".*StateMachine(Role|Policy)")
     beside = {action for action in found if not action.startswith(("logs:", "xray:"))}
     needed: set[str] = set()
-    if name in {"inline", "distributed"}:
-        fan_out = {"inline": "inline-map", "distributed": "distributed-map"}[name]
-        machine = asked.machine(Props(fan_out=fan_out), asked.SAMPLE)
+    if name.startswith(("inline", "distributed")):
+        machine = asked.machine(Props(fan_out=f"{name.partition('-')[0]}-map"), asked.SAMPLE)
         needed = {action for one in permissions.of_machine(machine, "a", "e") for action in one.actions}
         assert "lambda:InvokeFunction" in needed
     assert beside == needed
@@ -144,14 +143,17 @@ def test_the_definition_is_the_state_machines_own_with_what_the_stack_knows_fill
     ("name", "resources"),
     [
         ("article", {"eks:call"}),
+        ("indexed-sync", {"eks:runJob.sync", "eks:call"}),
+        ("inline-call", {"eks:call", "lambda:invoke"}),
         ("inline", {"eks:runJob.sync", "eks:call", "lambda:invoke"}),
         ("distributed", {"eks:call", "lambda:invoke", "s3:getObject", "s3:putObject"}),
+        ("distributed-sync", {"eks:runJob.sync", "eks:call", "lambda:invoke", "s3:getObject", "s3:putObject"}),
         ("sequential", {"eks:call"}),
     ],
 )
 def test_each_fan_out_and_waiter_uses_its_integrations(templates: Templates, name: str, resources: set[str]) -> None:
     text = only(templates[name], "AWS::StepFunctions::StateMachine")["DefinitionString"]
-    assert set(re.findall(r'"arn:aws[\w-]*:states:::([\w:.]+)"', text)) == resources
+    assert set(re.findall(r'"arn:<AWS::Partition>:states:::([\w:.]+)"', text)) == resources
     functions = [one for one in of(templates[name], "AWS::Lambda::Function") if "SplitFile" in one]
     assert bool(functions) == ("lambda:invoke" in resources)
 
@@ -204,6 +206,29 @@ def test_only_a_machine_of_this_account_takes_the_machines_role(templates: Templ
     (role,) = [one for key, one in of(templates["article"], "AWS::IAM::Role").items() if "StateMachineRole" in key]
     (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "<AWS::AccountId>"}}
+
+
+def test_a_given_bucket_that_tells_eventbridge_already_is_left_alone(templates: Templates) -> None:
+    assert not of(templates["indexed-sync"], "Custom::S3BucketNotifications")
+    assert of(templates["indexed-sync"], "AWS::Events::Rule")
+    assert not of(templates["indexed-sync"], "AWS::Lambda::Function")
+
+
+def test_objects_of_a_job_are_applied_to_a_given_cluster_by_its_own_handler(templates: Templates) -> None:
+    given = only(templates["indexed-sync"], "Custom::AWSCDK-EKS-KubernetesResource")
+    assert given["ServiceToken"] == "arn:aws:lambda:eu-west-1:123456789012:function:handler"
+    assert {one["kind"] for one in manifests(templates["indexed-sync"])} >= {"Namespace", "Role", "RoleBinding"}
+
+
+GIVEN = r"arn:aws:(lambda:eu-west-1:123456789012:function:handler|iam::123456789012:role/Admin)"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_region_and_no_partition_is_written_into_a_template(templates: Templates, name: str) -> None:
+    text = json.dumps(templates[name])
+    for given in (GIVEN, r"https://\w+\.gr7\.eu-west-1\.eks", r"dkr\.ecr\.eu-west-1", r"eu-west-1[ab]"):
+        text = re.sub(given, "", text)
+    assert not re.findall(r"arn:aws:[^\"]*|[a-z]{2}-(?:west|east|north|south|central)-\d", text)
 
 
 def test_a_new_bucket_tells_eventbridge_without_a_handler_and_a_given_one_by_it(templates: Templates) -> None:

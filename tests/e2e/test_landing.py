@@ -88,12 +88,21 @@ def test_the_same_event_twice_is_one_run(stacks, orders, after):
     assert second.output["run_id"] == ended.output["run_id"]
 
 
-def test_the_same_file_again_while_it_runs_ends_with_the_same_ids(stacks, orders):
+def test_the_same_file_again_while_it_runs_is_the_same_run(stacks, orders):
     stack, file = stacks("Lean"), orders(100, 8, WAITING)
     first = stack.put(file, "again.csv")
-    second = stack.put(file, "again.csv")
-    ends = [stack.end(first), stack.end(second)]
-    assert_landed(stack, next(end for end in ends if end.output.get("status") == "done"), file, JOB, "again.csv")
+    second = stack.end(stack.put(file, "again.csv"))
+    assert_landed(stack, stack.end(first), file, JOB, "again.csv")
+    assert (second.output["status"], second.output["duplicate_of"]) == ("duplicate", first)
+
+
+def test_another_file_under_the_same_key_while_it_runs_is_the_one_that_counts(rowmill_devcloud, stacks, orders):
+    stack, newer = stacks("Lean"), orders(50, 11, {})
+    first = stack.put(orders(400, 12, WAITING), "other.csv")
+    until(lambda: running_pods(rowmill_devcloud, "rowmill-lean", "process"))
+    second = stack.put(newer, "other.csv")
+    assert stack.end(first).error == "InputError"
+    assert_landed(stack, stack.end(second), newer, JOB, "other.csv")
 
 
 def test_a_poison_row_is_told_by_its_place_and_never_by_its_content(stacks, orders):

@@ -48,10 +48,12 @@ def state_machine(scope: Construct, asked: Machine, role: iam.Role, props: JobPr
 def definition_text(asked: Machine) -> str:
     """Return the definition as JSON, with CDK's tokens where only the deployed stack knows.
 
-    While it is made, plain words stand for the tokens: they have a `$`, which would be doubled for Kubernetes.
+    While it is made, plain words stand for the tokens: they have a `$`, which would be doubled for Kubernetes. Names of
+    integrations get the partition that the stack is in.
     """
     tokens: list[str] = []
     text = json.dumps(definition(msgspec.convert(_in_words(msgspec.to_builtins(asked), tokens), Machine)))
+    text = text.replace('"arn:aws:states:::', f'"arn:{cdk.Aws.PARTITION}:states:::')
     return WORD.sub(lambda found: tokens[int(found[1])], text)
 
 

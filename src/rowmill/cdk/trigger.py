@@ -33,7 +33,7 @@ def trigger(scope: Construct, bucket: s3.IBucket, machine: sfn.StateMachine, pro
     )
     if props.trigger == "cloudtrail":
         _trail(scope, bucket, props)
-    else:
+    elif not props.input_bucket_tells:
         tell_eventbridge(bucket)
     events.Rule(
         scope,
