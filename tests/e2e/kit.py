@@ -72,6 +72,18 @@ def running_pods(cloud, namespace, step, **query):
     return [pod["metadata"]["name"] for pod in found if pod.get("status", {}).get("phase") == "Running"]
 
 
+def names(cloud, stack, of="sequential"):
+    """Return the kind and name of all that has a stack's name."""
+    found = [
+        *(("bucket", one["Name"]) for one in stack.s3.list_buckets()["Buckets"]),
+        *(("table", one) for one in stack.dynamodb.list_tables()["TableNames"]),
+        *(("machine", one["name"]) for one in stack.states.list_state_machines()["stateMachines"]),
+        *(("function", one["FunctionName"]) for one in stack.lambdas.list_functions()["Functions"]),
+        *(("namespace", one["metadata"]["name"]) for one in asked(cloud, "GET", "/api/v1/namespaces")["items"]),
+    ]
+    return {(kind, name) for kind, name in found if of in name.lower()}
+
+
 def kill(cloud, namespace, pod):
     asked(cloud, "DELETE", f"/api/v1/namespaces/{namespace}/pods/{pod}", gracePeriodSeconds=0)
 

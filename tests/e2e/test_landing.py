@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import valkey
-from tests.e2e.kit import EXAMPLE, JOB, assert_landed, kill, let_fail, running_pods, until
+from tests.e2e.kit import EXAMPLE, JOB, assert_landed, kill, let_fail, names, running_pods, until
 
 from rowmill import wire
+from rowmill.devcloud import deploying
 
 ODD = "in put/a b+c 'q' \"d\" ;$(HOME)&{% $x %}.csv"
 WAITING = {"all": "wait"}
@@ -87,12 +88,21 @@ def test_the_same_event_twice_is_one_run(stacks, orders, after):
     assert second.output["run_id"] == ended.output["run_id"]
 
 
-def test_the_same_file_again_while_it_runs_ends_with_the_same_ids(stacks, orders):
+def test_the_same_file_again_while_it_runs_is_the_same_run(stacks, orders):
     stack, file = stacks("Lean"), orders(100, 8, WAITING)
     first = stack.put(file, "again.csv")
-    second = stack.put(file, "again.csv")
-    ends = [stack.end(first), stack.end(second)]
-    assert_landed(stack, next(end for end in ends if end.output.get("status") == "done"), file, JOB, "again.csv")
+    second = stack.end(stack.put(file, "again.csv"))
+    assert_landed(stack, stack.end(first), file, JOB, "again.csv")
+    assert (second.output["status"], second.output["duplicate_of"]) == ("duplicate", first)
+
+
+def test_another_file_under_the_same_key_while_it_runs_is_the_one_that_counts(rowmill_devcloud, stacks, orders):
+    stack, newer = stacks("Lean"), orders(50, 11, {})
+    first = stack.put(orders(400, 12, WAITING), "other.csv")
+    until(lambda: running_pods(rowmill_devcloud, "rowmill-lean", "process"))
+    second = stack.put(newer, "other.csv")
+    assert stack.end(first).error == "InputError"
+    assert_landed(stack, stack.end(second), newer, JOB, "other.csv")
 
 
 def test_a_poison_row_is_told_by_its_place_and_never_by_its_content(stacks, orders):
@@ -104,6 +114,15 @@ def test_a_poison_row_is_told_by_its_place_and_never_by_its_content(stacks, orde
     assert (cause["ordinal"], cause["line_no"]) == (70, 72)
     history = stack.states.get_execution_history(executionArn=landed.execution)
     assert order not in json.dumps(history["events"], default=str)
+
+
+def test_a_stack_that_is_destroyed_leaves_nothing(rowmill_devcloud, stacks, begun):
+    stack = stacks("Sequential")
+    stack.end(begun["Sequential"][1])
+    before = names(rowmill_devcloud, stack)
+    assert {kind for kind, _ in before} == {"bucket", "table", "machine", "function", "namespace"}
+    deploying.remove(rowmill_devcloud, deploying.Deployed("Sequential", "us-east-1", {}))
+    assert names(rowmill_devcloud, stack) == set()
 
 
 def test_a_failed_run_goes_on_in_a_new_execution(rowmill_devcloud, stacks, orders):

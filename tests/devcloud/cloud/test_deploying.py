@@ -67,9 +67,32 @@ def test_every_name_of_ministack_that_is_completed_is_there():
         "pairs = [name.split(':') for name in json.load(sys.stdin)]\n"
         "print(json.dumps([f'{m}:{n}' for m, n in pairs if not hasattr(importlib.import_module(m), n)]))"
     )
+    assert told_by_ministack(script, names) == []
+
+
+def told_by_ministack(script, given=None):
+    """Run a script where MiniStack is; return what it prints last."""
     python = devcloud.environment() / "bin" / "python"
-    told = subprocess.run([python, "-c", script], input=json.dumps(names), capture_output=True, text=True, check=True)
-    assert json.loads(told.stdout.splitlines()[-1]) == []
+    told = subprocess.run([python, "-c", script], input=json.dumps(given), capture_output=True, text=True, check=True)
+    return json.loads(told.stdout.splitlines()[-1])
+
+
+HANDLED = """
+import json, runpy
+runpy.run_path({launcher!r}, run_name="loaded")["open_packages"]()
+from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as handlers
+before = {{name: dict(handler) for name, handler in handlers.items()}}
+from rowmill.devcloud.aws import hooks
+hooks.install()
+new = sorted(handlers.keys() - before.keys())
+print(json.dumps([new, sorted(name for name in before if handlers[name] != before[name])]))
+"""
+
+
+def test_the_lists_of_types_are_what_is_put_in_place():
+    new, completed = told_by_ministack(HANDLED.format(launcher=str(HOOKS.parent / "launcher.py")))
+    assert new == sorted((*types.MADE_HERE, *types.NOTHING_MADE))
+    assert completed == sorted(types.COMPLETED)
 
 
 @pytest.fixture
@@ -124,6 +147,12 @@ def test_a_stack_that_is_there_is_updated_and_without_a_change_is_left(once):
     first = once(changed)
     assert first.deployed.outputs["Url"].endswith("/one")
     assert once(changed).deployed == first.deployed
+
+
+def test_a_stack_that_could_not_be_made_is_made_once_it_is_mended(cloud, out, once):
+    with pytest.raises(StateError, match="User: access string"):
+        deployed(cloud, out, cached("on +no-such-command"))
+    assert once(cached("on ~mine:* +get")).deployed.outputs["Address"] == "127.0.0.1"
 
 
 def test_a_stack_can_be_in_any_region(once):
@@ -283,8 +312,12 @@ def test_functions_and_pods_share_a_file_system_and_meet_this_cloud(once, tmp_pa
     made = once({"Resources": resources, "Outputs": outputs}, **folders)
     assert made.executed("Invoke", "go")["region"] == "us-east-1"
     assert made.executed("Invoke", "fail") == {"caught": "it"}
+    [marked] = Path(made.cloud.efs).glob("fsap-*/inner/mark")
     [pod] = made.executed("Run", {})["logs"]["pods"].values()
     assert pod["containers"]["main"]["log"] == "from the job from the function\n200\n"
+    deploying.remove(made.cloud, made.deployed)
+    assert not marked.exists()
+    once({"Resources": {"Nothing": resource("AWS::EC2::EIP")}})
 
 
 def cached(access):
@@ -323,6 +356,11 @@ def test_a_cache_is_reached_by_tls_and_a_user_may_do_what_its_access_string_says
             client.get("others:a")
         with pytest.raises(valkey.exceptions.NoPermissionError):
             client.delete("mine:a")
+    deploying.remove(made.cloud, made.deployed)
+    with valkey.Valkey(port=made.cloud.valkey_port, username="u", password="a token") as client:  # noqa: S106, SIM117
+        with pytest.raises(valkey.exceptions.AuthenticationError):
+            client.ping()
+    once(cached("on +ping"))
 
 
 def test_an_access_string_that_valkey_refuses_fails_the_stack(cloud, out):
