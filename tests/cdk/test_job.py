@@ -208,6 +208,16 @@ def test_only_a_machine_of_this_account_takes_the_machines_role(templates: Templ
     assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "<AWS::AccountId>"}}
 
 
+def test_a_given_bucket_keeps_the_notifications_that_its_own_stack_gave_it(templates: Templates) -> None:
+    """CDK's handler writes all of a bucket's notifications: what is beside it would be lost, or lose it."""
+    (bucket,) = [
+        one for key, one in of(templates["given-things"], "AWS::S3::Bucket").items() if key.startswith("Bucket")
+    ]
+    assert "NotificationConfiguration" not in bucket
+    told = only(templates["given-things"], "Custom::S3BucketNotifications")
+    assert told["NotificationConfiguration"]["EventBridgeConfiguration"] == {}
+
+
 def test_a_given_bucket_that_tells_eventbridge_already_is_left_alone(templates: Templates) -> None:
     assert not of(templates["indexed-sync"], "Custom::S3BucketNotifications")
     assert of(templates["indexed-sync"], "AWS::Events::Rule")
