@@ -403,6 +403,9 @@ def test_rendered_objects_are_those_that_would_be_applied_and_the_stack_speaks_t
     kinds = [one["kind"] for one in written]
     applied = [one["kind"] for one in [*manifests(templates["scaling"]), *manifests(templates["article"])]]
     assert Counter(kinds) == Counter(applied) - Counter(one["kind"] for one in manifests(templates["article"]))
+    known_later = set(re.findall(r"\$\{(\w+)\}", json.dumps(written)))
+    assert "AWS_REGION" in known_later
+    assert known_later - {"AWS_REGION"} < set(template["Outputs"])
     volume = next(one for one in written if one["kind"] == "PersistentVolume")
     named = re.fullmatch(r"\$\{(\w+)\}::\$\{(\w+)\}", volume["spec"]["csi"]["volumeHandle"])
     assert named is not None
