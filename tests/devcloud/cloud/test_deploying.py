@@ -370,6 +370,18 @@ def test_a_cache_is_reached_by_tls_and_a_user_may_do_what_its_access_string_says
     once(cached("on +ping"))
 
 
+def test_a_reset_takes_users_of_caches_along(tmp_path, out):
+    own = devcloud.up(tmp_path / "own", port=0, valkey_port=0, ends_with_starter=True)
+    try:
+        own.deploy(kit.assembly(out, cached("on +ping")))
+        devcloud.reset(tmp_path / "own")
+        with valkey.Valkey(port=own.valkey_port) as client:
+            assert client.acl_users() == ["default"]
+        own.deploy(out)
+    finally:
+        own.down()
+
+
 def test_an_access_string_that_valkey_refuses_fails_the_stack(cloud, out):
     with pytest.raises(StateError, match="User: access string"):
         deployed(cloud, out, cached("on ~mine:* +no-such-command"))

@@ -17,6 +17,7 @@ REFUSED = 400
 ROOT_MODE = 0o777
 Props = dict[str, Any]
 Made = tuple[str, Props]
+_forget = elasticache.reset
 HANDLERS: dict[str, dict[str, Any]] = provisioners._RESOURCE_HANDLERS  # noqa: SLF001 - there is no other way in
 
 
@@ -40,6 +41,7 @@ def install() -> None:
     _complete("AWS::EFS::AccessPoint", _with_entrance, _without_entrance)
     _complete("AWS::ElastiCache::User", _let_in, _shut_out)
     _complete("AWS::Lambda::Function", _with_mounts)
+    elasticache.reset = _reset
 
 
 def _teach(name: str, create: Callable[[str, Props, str], Made], delete: Callable[[str, Props], None]) -> None:
@@ -167,6 +169,14 @@ def _let_in(made: Made, props: Props) -> Made:
         except valkey.ResponseError as error:
             raise ValueError(f"access string: {error}") from None
     return made
+
+
+def _reset() -> None:
+    """Empty MiniStack's ElastiCache; its users are not let into Valkey any more."""
+    with valkey.Valkey(port=places.valkey_port(), decode_responses=True) as server:
+        for name in set(server.acl_users()) - {"default"}:
+            server.acl_deluser(name)
+    _forget()
 
 
 def _shut_out(_physical_id: str, props: Props) -> None:
