@@ -23,6 +23,9 @@ from rowmill.runners.deployed import execute as execute
 from rowmill.runners.deployed import execution_under_way as execution_under_way
 from rowmill.runners.deployed import stop_execution as stop_execution
 from rowmill.runners.opening import open_run, workspace_at
+from rowmill.runners.reporting import look as look
+from rowmill.runners.reporting import refused as refused
+from rowmill.runners.reporting import report as report
 from rowmill.runners.starting import NO_TABLE, Asked, absolute, job_of, start
 from rowmill.steps import split as splitting
 from rowmill.steps.source import spool

@@ -22,6 +22,8 @@ NAMES = (
     "process",
     "merge",
     "status",
+    "report",
+    "ui",
     "cancel",
     "pause",
     "resume",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--detach", is_flag=True, help="Let the cluster or the state machine carry the run out, and come back.")
 @declared.execution
 @click.option("--no-progress", is_flag=True, help="Show no progress.")
+@click.option("--metrics-file", default="", metavar="FILE", help="Keep the run's metrics in a file, for node_exporter.")
 @declared.as_json
 @click.pass_obj
 def run(
@@ -39,6 +40,7 @@ def run(
     input: str,  # noqa: A002 - the user's word
     *,
     no_progress: bool,
+    metrics_file: str,
     sequential: bool,
     dry_run: bool,
     detach: bool,
@@ -61,7 +63,11 @@ def run(
 
     if execution and is_duplicate(job, input, execution, chosen):
         return
-    with telling.users_code(), progress.shown(wanted=not (manner.quiet or no_progress)) as watch:
+    with (
+        telling.users_code(),
+        progress.shown(wanted=not (manner.quiet or no_progress)) as shown,
+        progress.with_metrics(shown, metrics_file, {"job": job, "input": input}) as watch,
+    ):
         report = api.run(job, input, **chosen, watch=watch, tell=telling.note)
     if isinstance(report, Ended):  # of an execution: its own pods have told it
         telling.answer_json(report) if as_json else telling.answer(layout.ended_text(report))

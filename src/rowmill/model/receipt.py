@@ -39,6 +39,7 @@ class Receipt(msgspec.Struct, frozen=True):
         table_rows: Rows that the table acknowledged; None without a table.
         totals: Per declared column and outcome, the exact sum as text.
         seconds: Time that the partition took.
+        end: When that time was over, ISO 8601, UTC; empty where an older version wrote the receipt.
     """
 
     run_id: str
@@ -52,6 +53,7 @@ class Receipt(msgspec.Struct, frozen=True):
     table_rows: int | None
     totals: dict[str, dict[str, str]]
     seconds: float
+    end: str = ""
     schema: str = SCHEMA
 
 

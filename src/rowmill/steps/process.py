@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,8 @@ def process(
         receipt = _work(run, manifest, partition, attempt=attempt, prepared=prepared, tell=tell)
     except RowmillError as error:
         raise error.at(run_id=run.id, partition=partition.index) from error.__cause__
-    receipt = msgspec.structs.replace(receipt, seconds=round(time.monotonic() - started, 3))
+    seconds, end = round(time.monotonic() - started, 3), datetime.now(UTC).isoformat(timespec="milliseconds")
+    receipt = msgspec.structs.replace(receipt, seconds=seconds, end=end)
     if not run.workspace.create(name, codec.encode(receipt)):
         done = run.load(name, Receipt)
         if done is not None:
