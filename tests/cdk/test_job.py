@@ -362,6 +362,15 @@ def test_by_default_data_outlives_the_stack(templates: Templates) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
+def test_what_a_destroyed_stack_keeps_is_not_in_the_way_of_the_next_one(templates: Templates, name: str) -> None:
+    kept = [one for one in templates[name]["Resources"].values() if one.get("DeletionPolicy") == "Retain"]
+    for one in kept:
+        for key in ("BucketName", "LogGroupName", "TableName"):
+            given = one.get("Properties", {}).get(key)
+            assert given is None or "AWS::StackId" in json.dumps(given), one
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_every_log_has_an_end(templates: Templates, name: str) -> None:
     for one in of(templates[name], "AWS::Logs::LogGroup").values():
         assert one["RetentionInDays"] == 90

@@ -9,7 +9,7 @@ import pytest
 
 from rowmill.model.orders import HEADER, row_maker
 
-from .conftest import MOUNT, NAMESPACE, ROWS
+from .conftest import MOUNT, NAMESPACE
 from .interpreter import HANG_S
 
 ODD = "a b+c'd\"$(HOME)$$x;{%é.csv"
@@ -33,15 +33,19 @@ def begun(mill):
     until(lambda: list((mill.folder / "work/runs").glob("*/executions/*.json")))
 
 
-def test_one_pod_does_the_whole_run_in_sequence(mill):
+def test_a_finished_run_is_a_duplicate_unless_it_is_wanted_anew(mill):
     made = mill(mode="sequential")
-    ended = made.run()
-    assert ended.status == "SUCCEEDED", ended.cause
+    first = made.run()
+    assert (first.status, first.output["status"]) == ("SUCCEEDED", "done"), first.cause
     assert made.output("in.csv_Single_Output") == made.told.output
-    assert (ended.output["status"], ended.output["written"]) == ("done", ROWS)
-    assert [job["metadata"]["labels"]["rowmill.dev/step"] for job in made.jobs()] == ["run"]
     again = made.run()
-    assert (again.output["status"], again.output["rows"]) == ("duplicate", ROWS)
+    assert (again.output["status"], again.output["duplicate_of"]) == ("duplicate", first.arn)
+    assert {name: again.output[name] for name in ("run_id", "written", "report")} == {
+        name: first.output[name] for name in ("run_id", "written", "report")
+    }
+    anew = made.run("--fresh")
+    assert (anew.status, anew.output["status"]) == ("SUCCEEDED", "done"), anew.cause
+    assert [job["metadata"]["labels"]["rowmill.dev/step"] for job in made.jobs()] == ["run"] * 3
 
 
 def test_a_pod_that_fails_in_passing_is_tried_again(mill):
@@ -75,7 +79,7 @@ def test_a_row_that_the_code_fails_on_is_named_by_its_place(mill, world, fan_out
     ended = made.run()
     assert (ended.status, ended.error) == ("FAILED", "ProcessingError"), ended.cause
     told = ended.failure
-    assert (told["step"], told["partition"], told["ordinal"], told["line_no"]) == ("process", 2, 120, 122)
+    assert (told["step"], told["partition"], told["ordinal"], told["line_no"]) == ("process", 1, 120, 122)
     assert "ValueError" in told["message"]
     assert told["hint"]
     assert not made.jobs("merge")
@@ -120,19 +124,6 @@ def test_an_execution_that_was_stopped_is_taken_over(mill):
     ended = made.run()
     assert (ended.status, ended.output["status"]) == ("SUCCEEDED", "done"), ended.cause
     assert made.output() == made.told.output
-
-
-def test_a_finished_run_is_a_duplicate_unless_it_is_wanted_anew(mill):
-    made = mill()
-    first = made.run()
-    again = made.run()
-    assert (again.output["status"], again.output["duplicate_of"]) == ("duplicate", first.arn)
-    assert {name: again.output[name] for name in ("run_id", "written", "report")} == {
-        name: first.output[name] for name in ("run_id", "written", "report")
-    }
-    anew = made.run("--fresh")
-    assert (anew.status, anew.output["status"]) == ("SUCCEEDED", "done"), anew.cause
-    assert len(made.jobs("process")) == 2
 
 
 def test_what_an_api_server_or_the_lambda_refuses_in_passing_is_asked_again(mill, world):
@@ -181,13 +172,14 @@ def test_a_kubernetes_job_that_is_deleted_is_told(mill, world):
     assert "was deleted" in ended.failure["hint"]
 
 
-def test_a_kubernetes_job_that_is_stuck_ends_by_its_deadline(mill):
-    made = mill(waiter="sync", pods={"deadline_s": 3})
+@pytest.mark.parametrize(("fan_out", "waiter"), [("indexed-job", "call"), ("inline-map", "sync")])
+def test_a_kubernetes_job_that_is_stuck_ends_by_its_deadline_and_has_no_other_round(mill, fan_out, waiter):
+    made = mill(fan_out=fan_out, waiter=waiter, pods={"deadline_s": 3})
     made.say("7.hold")
     ended = made.run()
     assert ended.error == "TransientError"
     assert ended.failure["reason"] == "DeadlineExceeded"
-    assert len(made.jobs("process")) == 1
+    assert len(made.jobs("split")) == 1
 
 
 def test_an_inline_map_is_refused_where_its_history_could_become_too_long(mill):
