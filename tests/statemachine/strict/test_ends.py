@@ -129,19 +129,38 @@ def test_an_execution_that_was_stopped_is_taken_over(mill):
 def test_what_an_api_server_or_the_lambda_refuses_in_passing_is_asked_again(mill, world):
     made = mill(fan_out="inline-map")
     world.split_file.fail = 2
-    left = {("POST", 409): 2, ("GET", 500): 2, ("GET", 503): 1, ("POST", 429): 1}
+    left = {
+        ("POST", "EKS.409"): 2,
+        ("POST", "EKS.429"): 1,
+        ("GET", "EKS.500"): 2,
+        ("GET", "EKS.503"): 1,
+        ("GET", "States.Timeout"): 1,
+    }
 
     def fail(method, _path):
-        for (which, status), count in left.items():
+        for (which, name), count in left.items():
             if which == method and count:
-                left[which, status] -= 1
-                return status
-        return None
+                left[which, name] -= 1
+                return name
+        return ""
 
     world.eks.fail = fail
     assert made.run().status == "SUCCEEDED"
     assert not any(left.values())
     assert not world.split_file.fail
+
+
+def test_what_merge_told_is_told_by_split_where_its_pod_is_gone(mill, world):
+    made = mill(workers=1)
+
+    def fail(_method, path):
+        return "EKS.404" if path.endswith("/pods") and len(made.jobs("merge")) == len(made.jobs("split")) else ""
+
+    world.eks.fail = fail
+    ended = made.run()
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert (ended.output["status"], ended.output["written"], ended.output["attempt"]) == ("done", ROWS, 1)
+    assert [len(made.jobs(step)) for step in ("split", "process", "merge")] == [2, 1, 1]
 
 
 @pytest.mark.parametrize("waiter", ["call", "sync"])
@@ -151,7 +170,7 @@ def test_a_cluster_that_refuses_the_machine_is_told_at_once(mill, world, waiter)
 
     def fail(method, path):
         asked.append((method, path))
-        return 401
+        return "EKS.401"
 
     world.eks.fail = fail
     ended = made.run()
