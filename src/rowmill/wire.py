@@ -59,8 +59,11 @@ def failure_name(run_id: str, partition: int | None, attempt: str) -> str:
 
 
 def todo_key(run_id: str) -> str:
-    """Return the tracker's key of the set of partitions still to do."""
-    return f"rowmill:{run_id}"
+    """Return the tracker's key of the set of partitions still to do.
+
+    All keys of a run are in one slot, by what is in braces: a server in cluster mode takes no transaction over several.
+    """
+    return f"rowmill:{{{run_id}}}"
 
 
 def location(input_url: str, partition: int, start: int, end: int) -> str:

@@ -43,7 +43,7 @@ def nodes(scope: Construct, made: eks.Cluster, props: ClusterProps, told: Mappin
     if props.compute == "auto":
         _put(scope, made, "AutoNodes", [objects.node_pool(_auto(props))], props, told)
         return
-    cluster.identity_agent(scope, made)
+    cluster.identity_agent(made)
     cluster.node_groups(scope, made, props)
     if props.max_nodes > (props.min_nodes or 0):
         _autoscaler(scope, made, props, told)
@@ -56,9 +56,8 @@ def _auto(props: ClusterProps) -> objects.AutoNodes:
 
 def _autoscaler(scope: Construct, made: eks.Cluster, props: ClusterProps, told: Mapping[str, str]) -> None:
     role = cluster.pod_identity(scope, "Autoscaler", made, namespace=objects.SYSTEM, service_account=objects.AUTOSCALER)
-    role.add_to_policy(
-        iam.PolicyStatement(actions=list(SEES), resources=["*"])
-    )  # AWS has no narrower resource for these
+    # AWS has no narrower resource for what only looks.
+    role.add_to_policy(iam.PolicyStatement(actions=list(SEES), resources=["*"]))
     role.add_to_policy(iam.PolicyStatement(actions=["eks:DescribeNodegroup"], resources=[_node_groups(scope, made)]))
     role.add_to_policy(
         iam.PolicyStatement(

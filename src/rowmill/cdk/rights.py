@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
 from rowmill.model.permissions import READ, TABLE, WRITE
@@ -57,6 +56,7 @@ def keep_workspace(role: iam.Role, folder: Folder) -> None:
 
 
 def _write(role: iam.Role, folder: Folder, names: Sequence[str]) -> None:
+    """Let pods write under names, and see what is there and which uploads are under way."""
     role.add_to_policy(statement(WRITE, names))
     role.add_to_policy(_lists(folder))
     role.add_to_policy(statement(UPLOADS, [folder.bucket.bucket_arn]))
@@ -65,12 +65,8 @@ def _write(role: iam.Role, folder: Folder, names: Sequence[str]) -> None:
 
 
 def _lists(folder: Folder) -> iam.PolicyStatement:
-    where = {"s3:prefix": f"{folder.prefix}*"}
-    return (
-        statement(LISTS, [folder.bucket.bucket_arn], StringLike=where)
-        if folder.prefix
-        else statement(LISTS, [folder.bucket.bucket_arn])
-    )
+    under = {"StringLike": {"s3:prefix": f"{folder.prefix}*"}} if folder.prefix else {}
+    return statement(LISTS, [folder.bucket.bucket_arn], **under)
 
 
 def save_rows(role: iam.Role, table: ITable | None) -> None:
@@ -80,14 +76,3 @@ def save_rows(role: iam.Role, table: ITable | None) -> None:
     role.add_to_policy(statement(TABLE, [table.table_arn]))
     if table.encryption_key is not None:
         table.encryption_key.grant_encrypt_decrypt(role)
-
-
-def ask_executions(role: iam.Role, machine_name: str, scope: cdk.Stack) -> None:
-    """Let pods ask whether another execution of their own state machine is still under way."""
-    arn = scope.format_arn(
-        service="states",
-        resource="execution",
-        resource_name=f"{machine_name}:*",
-        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-    )
-    role.add_to_policy(statement(["states:DescribeExecution"], [arn]))
