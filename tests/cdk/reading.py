@@ -62,6 +62,8 @@ REFERENCES = {
     "Fn::Join": lambda given: given[0].join(str(plain(part)) for part in given[1]),
     "Ref": lambda given: f"<{given}>",
     "Fn::GetAtt": lambda given: f"<{'.'.join(given)}>",
+    "Fn::Select": lambda given: f"{plain(given[1])}[{given[0]}]",
+    "Fn::Split": lambda given: f"{plain(given[1])}/{given[0]}",
     "Fn::Sub": lambda given: given,
 }
 

@@ -9,6 +9,7 @@ import time
 import urllib.parse
 import urllib.request
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import rowmill.examples.orders
@@ -101,8 +102,9 @@ def handler(event, context):
 """
 
 
-def let_fail(stack, lambda_, marks, times):
-    """Give a function a handler that fails a few times before it works; return what takes that back."""
+@contextmanager
+def failing(stack, lambda_, marks, times):
+    """Give a function a handler that fails a few times before it works, meanwhile."""
     marks.mkdir()
     code = stack.lambdas.get_function(FunctionName=lambda_)
     handler = code["Configuration"]["Handler"]
@@ -112,4 +114,7 @@ def let_fail(stack, lambda_, marks, times):
         opened.writestr("failing.py", FAILING.format(marks=str(marks), times=times))
     stack.lambdas.update_function_code(FunctionName=lambda_, ZipFile=archive.getvalue())
     stack.lambdas.update_function_configuration(FunctionName=lambda_, Handler="failing.handler")
-    return lambda: stack.lambdas.update_function_configuration(FunctionName=lambda_, Handler=handler)
+    try:
+        yield
+    finally:
+        stack.lambdas.update_function_configuration(FunctionName=lambda_, Handler=handler)

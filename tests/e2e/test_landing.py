@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import valkey
-from tests.e2e.kit import EXAMPLE, JOB, assert_landed, kill, let_fail, names, running_pods, until
+from tests.e2e.kit import EXAMPLE, JOB, assert_landed, failing, kill, names, running_pods, until
 
 from rowmill import wire
 from rowmill.devcloud import deploying
@@ -68,10 +68,9 @@ def test_a_lambda_that_fails_twice_is_asked_again_and_lists_all_partitions(stack
     stack, file = stacks("Inline"), orders(2_000, 5, {})
     names = [one["FunctionName"] for one in stack.lambdas.list_functions()["Functions"]]
     [split_file] = [name for name in names if "SplitFile" in name]
-    mend = let_fail(stack, split_file, tmp_path / "marks", 2)
-    assert_landed(stack, stack.drop(file), file, JOB)
+    with failing(stack, split_file, tmp_path / "marks", 2):
+        assert_landed(stack, stack.drop(file), file, JOB)
     assert len(list((tmp_path / "marks").iterdir())) == 2
-    mend()
 
 
 @pytest.mark.parametrize("after", ["while it runs", "afterwards"])

@@ -28,7 +28,7 @@ WORD = re.compile(r"known-later-([0-9]+)z")
 
 def state_machine(scope: Construct, asked: Machine, role: iam.Role, props: JobProps) -> sfn.StateMachine:
     """Return the state machine; its log has no input and no output of states."""
-    name = cdk.Names.unique_resource_name(scope, max_length=100, separator="-")
+    name = logs.name_of_its_own(scope, 80)
     return sfn.StateMachine(
         scope,
         "StateMachine",

@@ -91,7 +91,7 @@ print(json.dumps([new, sorted(name for name in before if handlers[name] != befor
 
 def test_the_lists_of_types_are_what_is_put_in_place():
     new, completed = told_by_ministack(HANDLED.format(launcher=str(HOOKS.parent / "launcher.py")))
-    assert new == sorted((*types.MADE_HERE, *types.NOTHING_MADE))
+    assert new == sorted((*types.MADE_HERE, *types.NOTHING_MADE, *types.NOT_DONE))
     assert completed == sorted(types.COMPLETED)
 
 
@@ -215,6 +215,13 @@ def test_objects_come_change_and_go_with_their_resource(once):
 def test_an_object_that_kubernetes_refuses_fails_the_stack(cloud, out, obj, why):
     with pytest.raises(StateError, match=why):
         deployed(cloud, out, {"Resources": {**cluster(), "O": objects(obj)}})
+    deploying.remove(cloud, deploying.Deployed("Tried", "us-east-1", {}))
+
+
+@pytest.mark.parametrize("sort", types.NOT_DONE)
+def test_what_would_wait_for_a_handler_that_is_not_here_is_refused_at_once(cloud, out, sort):
+    with pytest.raises(StateError, match="R: the local AWS does not do this"):
+        deployed(cloud, out, {"Resources": {"R": resource(sort, ServiceToken="none")}})
     deploying.remove(cloud, deploying.Deployed("Tried", "us-east-1", {}))
 
 
@@ -361,6 +368,18 @@ def test_a_cache_is_reached_by_tls_and_a_user_may_do_what_its_access_string_says
         with pytest.raises(valkey.exceptions.AuthenticationError):
             client.ping()
     once(cached("on +ping"))
+
+
+def test_a_reset_takes_users_of_caches_along(tmp_path, out):
+    own = devcloud.up(tmp_path / "own", port=0, valkey_port=0, ends_with_starter=True)
+    try:
+        own.deploy(kit.assembly(out, cached("on +ping")))
+        devcloud.reset(tmp_path / "own")
+        with valkey.Valkey(port=own.valkey_port) as client:
+            assert client.acl_users() == ["default"]
+        own.deploy(out)
+    finally:
+        own.down()
 
 
 def test_an_access_string_that_valkey_refuses_fails_the_stack(cloud, out):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rowmill.testing import Expected
 
 NAMESPACE, CLAIM, MOUNT = "rowmill", "rowmill-workspace", "/workspace"
-ROWS, PER_PARTITION = 200, 50
+ROWS = 200
 NUMBERS = itertools.count(1)
 # What a test wants of it is said by files beside it.
 JOB = """
@@ -45,7 +45,7 @@ job = Job(
     reads=Csv(),
     writes=Csv(columns=["Order ID", "ConfirmationId"], header=False),
     table=Table("Orders", key="Order ID"),
-    rows_per_partition=50,
+    rows_per_partition=100,
 )
 
 
@@ -205,7 +205,7 @@ def mill(world: World) -> Iterator[Callable[..., Mill]]:
         return made[-1]
 
     yield deploy
-    world.eks.fail = lambda _method, _path: None
+    world.eks.fail = lambda _method, _path: ""
     world.split_file.fail = 0
     for one in made:
         for file in one.folder.glob("*.hold"):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IMAGE = "rowmill:0.1"
-PER_PARTITION = 50
+PER_PARTITION = 100
 REGION = "us-east-1"
 
 

@@ -11,12 +11,13 @@ from ministack.services import efs, eks, elasticache, lambda_svc, s3
 from ministack.services.cloudformation import provisioners
 
 from rowmill.devcloud.aws import manifests, places, securing
-from rowmill.devcloud.aws.types import NOTHING_MADE
+from rowmill.devcloud.aws.types import NOT_DONE, NOTHING_MADE
 
 REFUSED = 400
 ROOT_MODE = 0o777
 Props = dict[str, Any]
 Made = tuple[str, Props]
+_forget = elasticache.reset
 HANDLERS: dict[str, dict[str, Any]] = provisioners._RESOURCE_HANDLERS  # noqa: SLF001 - there is no other way in
 
 
@@ -24,6 +25,8 @@ def install() -> None:
     """Teach MiniStack's CloudFormation the types of `types.py`."""
     for name in NOTHING_MADE:
         HANDLERS[name] = {"create": _nothing, "update": _still_nothing, "delete": _no_more}
+    for name in NOT_DONE:
+        HANDLERS[name] = {"create": _not_done, "delete": _no_more}
     _teach("AWS::EKS::AccessEntry", _access_entry, _no_access_entry)
     _teach("AWS::EKS::PodIdentityAssociation", _pod_identity, _no_pod_identity)
     HANDLERS["AWS::ElastiCache::ServerlessCache"] = {"create": _cache, "update": _same_cache, "delete": _no_more}
@@ -38,6 +41,7 @@ def install() -> None:
     _complete("AWS::EFS::AccessPoint", _with_entrance, _without_entrance)
     _complete("AWS::ElastiCache::User", _let_in, _shut_out)
     _complete("AWS::Lambda::Function", _with_mounts)
+    elasticache.reset = _reset
 
 
 def _teach(name: str, create: Callable[[str, Props, str], Made], delete: Callable[[str, Props], None]) -> None:
@@ -79,6 +83,10 @@ def _complete(name: str, then: Callable[[Made, Props], Made], last: Callable[[st
 def _nothing(logical_id: str, _props: Props, stack: str) -> Made:
     name = f"{stack}-{logical_id}"
     return name, {"Id": name, "Arn": f"arn:aws:local:::{name}", "AllocationId": name, "NatGatewayId": name}
+
+
+def _not_done(_logical_id: str, _props: Props, _stack: str) -> Made:
+    raise ValueError("the local AWS does not do this part of CDK's kubectl provider: only manifests")
 
 
 def _still_nothing(physical_id: str, _old: Props, _new: Props, _stack: str) -> Made:
@@ -161,6 +169,14 @@ def _let_in(made: Made, props: Props) -> Made:
         except valkey.ResponseError as error:
             raise ValueError(f"access string: {error}") from None
     return made
+
+
+def _reset() -> None:
+    """Empty MiniStack's ElastiCache; its users are not let into Valkey any more."""
+    with valkey.Valkey(port=places.valkey_port(), decode_responses=True) as server:
+        for name in set(server.acl_users()) - {"default"}:
+            server.acl_deluser(name)
+    _forget()
 
 
 def _shut_out(_physical_id: str, props: Props) -> None:
