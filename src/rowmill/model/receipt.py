@@ -54,8 +54,8 @@ class Receipt(msgspec.Struct, frozen=True):
     table_rows: int | None
     totals: dict[str, dict[str, str]]
     seconds: float
-    reject_places: tuple[int, ...] = ()
     end: str = ""
+    reject_places: tuple[int, ...] = ()
     schema: str = SCHEMA
 
 
