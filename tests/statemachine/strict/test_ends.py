@@ -9,7 +9,7 @@ import pytest
 
 from rowmill.model.orders import HEADER, row_maker
 
-from .conftest import MOUNT, NAMESPACE
+from .conftest import MOUNT, NAMESPACE, ROWS
 from .interpreter import HANG_S
 
 ODD = "a b+c'd\"$(HOME)$$x;{%é.csv"
