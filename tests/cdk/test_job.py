@@ -13,6 +13,7 @@ from reading import ALL, WITH_JOB, Template, container, definition, listed, mani
 
 from rowmill.cdk import asked
 from rowmill.cdk.props import Props
+from rowmill.model import permissions as of_model
 from rowmill.statemachine import events, permissions
 
 if TYPE_CHECKING:
@@ -67,6 +68,16 @@ def test_pods_write_outputs_and_no_input(templates: Templates) -> None:
     assert found["dynamodb:BatchWriteItem"] == [f"<{table}.Arn>"]
     assert "dynamodb:CreateTable" not in found
     assert {service.partition(":")[0] for service in found} == {"s3", "dynamodb", "elasticache", "states"}
+
+
+def test_pods_may_do_what_rowmill_policy_says_that_a_run_needs(templates: Templates) -> None:
+    found = rights_of(templates["lean"], "OrdersJobPods")
+    places = of_model.Places(
+        "s3://in/a.csv", "s3://in/a.csv_Output", "s3://work/rowmill", "dynamodb://eu-west-1/Orders"
+    )
+    needed = of_model.policy(places)
+    actions = {action for one in needed["Statement"] for action in one["Action"]}
+    assert set(found) - {"states:DescribeExecution"} == actions
 
 
 def test_pods_keep_to_the_prefixes_of_given_buckets(templates: Templates) -> None:
@@ -206,6 +217,16 @@ def test_only_a_machine_of_this_account_takes_the_machines_role(templates: Templ
     (role,) = [one for key, one in of(templates["article"], "AWS::IAM::Role").items() if "StateMachineRole" in key]
     (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "<AWS::AccountId>"}}
+
+
+def test_a_given_bucket_keeps_the_notifications_that_its_own_stack_gave_it(templates: Templates) -> None:
+    """CDK's handler writes all of a bucket's notifications: what is beside it would be lost, or lose it."""
+    (bucket,) = [
+        one for key, one in of(templates["given-things"], "AWS::S3::Bucket").items() if key.startswith("Bucket")
+    ]
+    assert "NotificationConfiguration" not in bucket
+    told = only(templates["given-things"], "Custom::S3BucketNotifications")
+    assert told["NotificationConfiguration"]["EventBridgeConfiguration"] == {}
 
 
 def test_a_given_bucket_that_tells_eventbridge_already_is_left_alone(templates: Templates) -> None:
@@ -393,6 +414,9 @@ def test_rendered_objects_are_those_that_would_be_applied_and_the_stack_speaks_t
     kinds = [one["kind"] for one in written]
     applied = [one["kind"] for one in [*manifests(templates["scaling"]), *manifests(templates["article"])]]
     assert Counter(kinds) == Counter(applied) - Counter(one["kind"] for one in manifests(templates["article"]))
+    known_later = set(re.findall(r"\$\{(\w+)\}", json.dumps(written)))
+    assert "AWS_REGION" in known_later
+    assert known_later - {"AWS_REGION"} < set(template["Outputs"])
     volume = next(one for one in written if one["kind"] == "PersistentVolume")
     named = re.fullmatch(r"\$\{(\w+)\}::\$\{(\w+)\}", volume["spec"]["csi"]["volumeHandle"])
     assert named is not None
