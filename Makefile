@@ -53,7 +53,7 @@ demo: $(STAMP)  ## a million orders: split, process, merge; the report, the firs
 test: $(DEV_STAMP)  ## all tests, TESTS_AT_ONCE=3: many of them wait more than they work
 	$(PYTEST)
 
-test-kubernetes: $(DEV_STAMP)  ## the Kubernetes runner on the cluster of KUBECONFIG, with ROWMILL_TEST_IMAGE (kind, k3d, EKS)
+test-kubernetes: $(DEV_STAMP)  ## the Kubernetes runner on the cluster of KUBECONFIG, with ROWMILL_TEST_IMAGE, and room for six pods (kind, k3d, EKS)
 	ROWMILL_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/kubernetes --timeout 1800 -rs
 
 $(LOWEST)/.installed: $(DEV_STAMP) pyproject.toml

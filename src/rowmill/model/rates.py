@@ -52,7 +52,7 @@ def rates(spans: Sequence[Span], rows: int, *, until_s: float | None = None, poi
     if end <= begin:
         return []
     width = (end - begin) / points
-    moments = [begin + width * index for index in range(points + 1)]
+    moments = [*(begin + width * index for index in range(points)), end]
     done = rows_done_at(spans, moments)
     found = []
     for index, (before, after) in enumerate(pairwise(done), start=1):

@@ -80,7 +80,7 @@ def runs_table(found: Sequence[Status]) -> Markup:
         )
         for one in found
     )
-    return parts.table(("Job", "State", "Input", "Rows", "Started", "Took"), rows)
+    return parts.table("Runs", ("Job", "State", "Input", "Rows", "Started", "Took"), rows)
 
 
 def took(one: Status) -> str:

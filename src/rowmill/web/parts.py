@@ -235,9 +235,14 @@ def slowest(seen: Look, viewer: Viewer) -> Markup:
         )
         for one in found
     )
-    return joined(
-        _title("Slowest partitions"), table(("Partition", "Time", "Rows", "Rows/s", "Rejected"), rows, right=4)
-    )
+    head = ("Partition", "Time", "Rows", "Rows/s", "Rejected")
+    about = "Slowest partitions"
+    return joined(_title(about, _so_far(seen)), table(about, head, rows, right=4))
+
+
+def _so_far(seen: Look) -> str:
+    read, done = len(seen.receipts), len(seen.done)
+    return f"of {read:,} receipts read so far" if read < done else ""
 
 
 def partition(index: int, seen: Look, viewer: Viewer) -> Markup:
@@ -249,13 +254,14 @@ def partition(index: int, seen: Look, viewer: Viewer) -> Markup:
     )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: int = 0) -> Markup:
-    """Return a table; the last `right` columns hold numbers."""
+def table(about: str, head: Sequence[str], rows: Iterable[Sequence[object]], *, right: int = 0) -> Markup:
+    """Return a table; its last columns, `right` of them, hold numbers. One wider than the page is moved by keys too."""
     first = len(head) - right
     side = ["r" if place >= first else None for place in range(len(head))]
     line = tag("tr", (tag("th", name, scope="col", class_=at) for name, at in zip(head, side, strict=True)))
     body = (tag("tr", (tag("td", cell, class_=at) for cell, at in zip(row, side, strict=True))) for row in rows)
-    return tag("div", tag("table", tag("thead", line), tag("tbody", body)), class_="scroll", tabindex="0", role="group")
+    whole = tag("table", tag("thead", line), tag("tbody", body))
+    return tag("div", whole, class_="scroll", tabindex="0", role="group", aria_label=about)
 
 
 def refused(seen: Look, rejects: Sequence[Refused], viewer: Viewer) -> Markup:
@@ -282,7 +288,7 @@ def rejects_table(seen: Look, rejects: Sequence[Refused], viewer: Viewer) -> Mar
         )
         for one in rejects
     )
-    return table(head, rows)
+    return table("Refused rows", head, rows)
 
 
 def _text(one: Refused) -> Markup:
@@ -300,7 +306,9 @@ def tries(seen: Look) -> Markup:
         (str(one.attempt), wording.moment(one.start), f"{one.who.user} on {one.who.host}", code(one.code_digest))
         for one in begun
     )
-    return joined(_title("Attempts"), table(("Attempt", "Began", "By", "Code"), rows)) if begun else Markup()
+    return (
+        joined(_title("Attempts"), table("Attempts", ("Attempt", "Began", "By", "Code"), rows)) if begun else Markup()
+    )
 
 
 def code(digest: str) -> Markup:
@@ -318,7 +326,7 @@ def failures(seen: Look, viewer: Viewer) -> Markup:
         for one in newest[:FAILURES]
     )
     more = f"{FAILURES} of {len(newest):,}" if len(newest) > FAILURES else ""
-    return joined(_title("Failures", more), table(("When", "Partition", "Attempt", "What"), rows))
+    return joined(_title("Failures", more), table("Failures", ("When", "Partition", "Attempt", "What"), rows))
 
 
 def _whose(one: Failure, seen: Look, viewer: Viewer) -> Markup:

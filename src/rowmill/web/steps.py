@@ -94,7 +94,7 @@ def _node(step: Step) -> Markup:
         tag(
             "div",
             joined(sign, ring),
-            tag("h3", step.name),
+            tag("h2", step.name),
             tag("p", word, percent, class_="how"),
             tag("ul", (tag("li", fact) for fact in step.facts)) if step.facts else None,
             class_=f"node {step.state}",
