@@ -7,13 +7,13 @@ import time
 from typing import TYPE_CHECKING
 
 from rowmill.runners import standing
-from rowmill.runners.looking import look, refused
+from rowmill.runners.seeing import look, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeVar
 
-    from rowmill.runners.looking import Look, Refused
+    from rowmill.runners.seeing import Look, Refused
     from rowmill.runners.standing import Status
     from rowmill.storage import Storage
 
