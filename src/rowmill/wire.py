@@ -8,7 +8,9 @@ RUNS = "runs"
 RUN, MANIFEST, REPORT, PROGRESS = "run.json", "manifest.json", "report.json", "progress.json"
 RECEIPTS, DATA, REJECTS, ATTEMPTS, ASIDE, REPORTS = "receipts", "data", "rejects", "attempts", "aside", "reports"
 ITEMS = "items.json"
-FAILURES = "failures"
+FAILURES, REPAIRS = "failures", "repairs"
+CORRECTIONS, DELTA = "rows.jsonl", "delta"  # what an attempt at a repair keeps: what was given, and what it came to
+HELD = "held.json"  # the latest report of a run whose output is withheld
 SPOOL = "input"  # the decoded copy of an input that cannot be sought
 CLAIM = "claim"
 EXECUTIONS = "executions"  # of a state machine, that have taken the run over, one after the other
@@ -51,6 +53,16 @@ def data_name(run_id: str, partition: int, attempt: str) -> str:
 def rejects_name(run_id: str, partition: int, attempt: str) -> str:
     """Return the name of a partition's rejects by one attempt."""
     return f"{run_dir(run_id)}/{REJECTS}/{partition:05d}-{attempt}.jsonl"
+
+
+def repair_name(run_id: str, number: int) -> str:
+    """Return the name of what commits a repair."""
+    return f"{run_dir(run_id)}/{REPAIRS}/{number:05d}.json"
+
+
+def repair_part(run_id: str, number: int, attempt: str, part: str) -> str:
+    """Return the name of what one attempt at a repair keeps: the corrected rows, or the output's."""
+    return f"{run_dir(run_id)}/{REPAIRS}/{number:05d}-{attempt}.{part}"
 
 
 def failure_name(run_id: str, partition: int | None, attempt: str) -> str:

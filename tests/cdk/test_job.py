@@ -13,6 +13,7 @@ from reading import ALL, WITH_JOB, Template, container, definition, listed, mani
 
 from rowmill.cdk import asked
 from rowmill.cdk.props import Props
+from rowmill.model import permissions as of_model
 from rowmill.statemachine import events, permissions
 
 if TYPE_CHECKING:
@@ -67,6 +68,16 @@ def test_pods_write_outputs_and_no_input(templates: Templates) -> None:
     assert found["dynamodb:BatchWriteItem"] == [f"<{table}.Arn>"]
     assert "dynamodb:CreateTable" not in found
     assert {service.partition(":")[0] for service in found} == {"s3", "dynamodb", "elasticache", "states"}
+
+
+def test_pods_may_do_what_rowmill_policy_says_that_a_run_needs(templates: Templates) -> None:
+    found = rights_of(templates["lean"], "OrdersJobPods")
+    places = of_model.Places(
+        "s3://in/a.csv", "s3://in/a.csv_Output", "s3://work/rowmill", "dynamodb://eu-west-1/Orders"
+    )
+    needed = of_model.policy(places)
+    actions = {action for one in needed["Statement"] for action in one["Action"]}
+    assert set(found) - {"states:DescribeExecution"} == actions
 
 
 def test_pods_keep_to_the_prefixes_of_given_buckets(templates: Templates) -> None:

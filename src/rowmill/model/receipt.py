@@ -39,6 +39,7 @@ class Receipt(msgspec.Struct, frozen=True):
         table_rows: Rows that the table acknowledged; None without a table.
         totals: Per declared column and outcome, the exact sum as text.
         seconds: Time that the partition took.
+        reject_places: For each reject, in order, how many of the partition's written rows stand before it.
         end: When that time was over, ISO 8601, UTC; empty where an older version wrote the receipt.
     """
 
@@ -53,6 +54,7 @@ class Receipt(msgspec.Struct, frozen=True):
     table_rows: int | None
     totals: dict[str, dict[str, str]]
     seconds: float
+    reject_places: tuple[int, ...] = ()
     end: str = ""
     schema: str = SCHEMA
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rowmill import wire
 from rowmill.errors import RowmillError
 from rowmill.formats.described import rebuilt
+from rowmill.formats.masking import HIDDEN
 from rowmill.model import codec
 from rowmill.model.attempt import Attempt
 from rowmill.model.failure import Failure
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 READ_FOR_S = 0.25  # at a look: thousands of receipts on a disk, some tens in an object store
 READ_AT_ONCE, SLICE = 16, 64
-HIDDEN = "(sensitive)"
 
 
 class Look(NamedTuple):

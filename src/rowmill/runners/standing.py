@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 READ_AT_ONCE = 16
-SUCCEEDED, RUNNING, IN_PODS, SPLIT, FAILED, INTERRUPTED = (
-    "succeeded", "running", "in pods", "split", "failed", "interrupted"
+SUCCEEDED, HELD, RUNNING, IN_PODS, SPLIT, FAILED, INTERRUPTED = (
+    "succeeded", "held", "running", "in pods", "split", "failed", "interrupted"
 )  # fmt: skip
 TRIED_AGAIN = (RowmillError.exit_code, TransientError.exit_code)  # pods that end so come again
 
@@ -39,8 +39,9 @@ class Status(msgspec.Struct, frozen=True):
     """How a run stands.
 
     Attributes:
-        state: `succeeded`; `running`: somebody holds it; `in pods`: pods began the newest try, and only their cluster
-            knows whether they work; `split`: nobody has begun; `failed`; `interrupted`.
+        state: `succeeded`; `held`: its output waits for rejects; `running`: somebody holds it; `in pods`: pods began
+            the newest try, and only their cluster knows whether they work; `split`: nobody has begun; `failed`;
+            `interrupted`.
         rows: All rows; 0 before they are counted.
         rows_done: Rows of partitions that have a receipt; of those under way too, as far as somebody tells.
         ended: When it ended well.
@@ -84,6 +85,7 @@ class Known(NamedTuple):
         done: Those that have a receipt.
         attempt: The newest try.
         failure: Of that one.
+        withheld: The latest report of a run whose output waits for rejects.
     """
 
     held: bool
@@ -91,6 +93,7 @@ class Known(NamedTuple):
     done: int
     attempt: Attempt | None
     failure: Failure | None
+    withheld: Report | None = None
 
 
 def state_of(known: Known) -> str:
@@ -102,6 +105,8 @@ def state_of(known: Known) -> str:
     in_pods = known.attempt is not None and known.attempt.unfinished is not None
     if known.held:
         return RUNNING
+    if known.withheld is not None:
+        return HELD
     if known.failure is not None and (not in_pods or known.failure.error["exit_code"] not in TRIED_AGAIN):
         return FAILED
     if known.attempt is None:
@@ -118,6 +123,8 @@ def _next(state: str, known: Known, run_id: str) -> str:
         if known.done == known.partitions:
             return f"all partitions are done, and not merged yet; {ask}, or give the command of the run again"
         return f"whether pods work at it is not known here; {ask}"
+    if state == HELD:
+        return f"`rowmill rejects {run_id}` lists what it waits for: `rowmill repair` or `rowmill waive`"
     if state == FAILED and known.failure is not None:
         return str(known.failure.error.get("hint", ""))
     if state == SPLIT:
@@ -212,7 +219,7 @@ def status_from(place: Storage, found: Found) -> Status:
         rows_done=done if view is None else max(done, view.rows_done),
         partitions=len(parts),
         partitions_done=len(found.receipts),
-        rejected=found.rejected,
+        rejected=found.rejected if known.withheld is None else known.withheld.counts.rejected,
         rows_per_second=view.rows_per_second if view is not None and state == RUNNING else None,
         eta_s=view.eta_s if view is not None and state == RUNNING else None,
         source="workspace" if shown is None else "tracker",
@@ -250,7 +257,8 @@ def _known(place: Storage, run_id: str, number: int, partitions: int | None, rec
     held = place.claimed(f"{wire.run_dir(run_id)}/{wire.CLAIM}")
     attempt = loaded(place, run_id, f"{wire.ATTEMPTS}/{number:05d}.json", Attempt) if number else None
     failure = None if held else failures.newest(place, run_id, number, receipts)
-    return Known(held, partitions, len(receipts), attempt, failure)
+    withheld = loaded(place, run_id, wire.HELD, Report)
+    return Known(held, partitions, len(receipts), attempt, failure, withheld)
 
 
 def loaded(place: Storage, run_id: str, name: str, kind: type[T]) -> T | None:

@@ -18,7 +18,7 @@ from rowmill import wire
 from rowmill.errors import InputError, RowmillError
 from rowmill.formats import Decoded
 from rowmill.job import PROGRAM, Exec
-from rowmill.model import codec
+from rowmill.model import codec, policy
 from rowmill.model import counts as rules
 from rowmill.model.receipt import DataObject, Receipt, Reject
 from rowmill.steps.data import data_writer
@@ -95,7 +95,8 @@ def _work(
 ) -> Receipt:
     source = source_of(run, manifest)
     stage = None if run.table is None or run.table.settled() is not None else run.table.stage(partition.index, attempt)
-    results = Results(run, stage, rows=manifest.rows, first=partition.first_ordinal)
+    budget = policy.parse_budget(run.record.rejects).allowed(manifest.rows)
+    results = Results(run, stage, first=partition.first_ordinal, budget=budget)
     name = wire.data_name(run.id, partition.index, attempt)
     with source.open() as reader, data_writer(run.workspace, name, compress=gz(run)) as data:
         read = partial(
@@ -109,6 +110,7 @@ def _work(
         )
         with calling(run, manifest, source.reads, read, prepared) as call:
             for made in _outcomes(source.reads, manifest.columns, read(), partition.first_ordinal, call):
+                results.expect(made[-1])
                 data.write(results.take(*made))
                 results.tell(tell, at_least=TELL_ROWS)
         results.tell(tell, at_least=0)
@@ -124,11 +126,12 @@ def _work(
         code_digest=run.code_digest,
         counts=counts,
         data=data.published(counts.written),
-        rejects=_publish_rejects(run, partition.index, attempt, results.rejects),
+        rejects=publish_rejects(run, partition.index, attempt, results.rejects),
         columns=results.columns,
         table_rows=table_rows,
         totals=results.totals.as_text(),
         seconds=0.0,
+        reject_places=tuple(results.reject_places),
     )
 
 
@@ -205,7 +208,8 @@ def batch_of(reads: Format, chunk: Chunk, decoded: Decoded, ordinal: int) -> Bat
     return Batch(decoded.rows, ordinals, line_of)
 
 
-def _publish_rejects(run: Run, partition: int, attempt: str, rejects: list[Reject]) -> DataObject | None:
+def publish_rejects(run: Run, partition: int, attempt: str, rejects: Sequence[Reject]) -> DataObject | None:
+    """Write a partition's rejects; None if there are none."""
     if not rejects:
         return None
     data = b"".join(codec.encode_line(reject) for reject in rejects)
