@@ -17,6 +17,9 @@ from rowmill.runners.clustered import in_cluster
 from rowmill.runners.clustered import pods as pods
 from rowmill.runners.clustered import render as render
 from rowmill.runners.coordinator import How
+from rowmill.runners.looking import follow as follow
+from rowmill.runners.looking import logs as logs
+from rowmill.runners.looking import show as show
 from rowmill.runners.opening import open_run, workspace_at
 from rowmill.runners.starting import NO_TABLE, Asked, absolute, job_of, start
 from rowmill.steps import split as splitting

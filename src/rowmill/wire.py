@@ -8,7 +8,7 @@ RUNS = "runs"
 RUN, MANIFEST, REPORT, PROGRESS = "run.json", "manifest.json", "report.json", "progress.json"
 RECEIPTS, DATA, REJECTS, ATTEMPTS, ASIDE, REPORTS = "receipts", "data", "rejects", "attempts", "aside", "reports"
 ITEMS = "items.json"
-FAILURES = "failures"
+FILTERED, FAILURES = "filtered", "failures"
 SPOOL = "input"  # the decoded copy of an input that cannot be sought
 CLAIM = "claim"
 EXECUTIONS = "executions"  # of a state machine, that have taken the run over, one after the other
@@ -50,6 +50,11 @@ def data_name(run_id: str, partition: int, attempt: str) -> str:
 def rejects_name(run_id: str, partition: int, attempt: str) -> str:
     """Return the name of a partition's rejects by one attempt."""
     return f"{run_dir(run_id)}/{REJECTS}/{partition:05d}-{attempt}.jsonl"
+
+
+def filtered_name(run_id: str, partition: int, attempt: str) -> str:
+    """Return the name of the list of a partition's rows that one attempt left out."""
+    return f"{run_dir(run_id)}/{FILTERED}/{partition:05d}-{attempt}.json"
 
 
 def failure_name(run_id: str, partition: int | None, attempt: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from decimal import Context as Arithmetic
 from decimal import Decimal, Inexact, InvalidOperation
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -40,7 +41,7 @@ class Results:
         self._writes = run.job.writes
         self._stage = stage
         self._budget = policy.parse_budget(run.record.rejects).allowed(rows)
-        self._filtered: dict[str, int] = {}
+        self.filtered: dict[str, array[int]] = {}  # by reason, the ordinals
         self._first = first
         self._read = self._written = 0
         self._told = (0, 0)  # rows and rejects
@@ -51,7 +52,8 @@ class Results:
     @property
     def counts(self) -> Counts:
         """The rows' outcomes, counted."""
-        return Counts(self._read, self._written, dict(sorted(self._filtered.items())), len(self.rejects))
+        filtered = {reason: len(rows) for reason, rows in sorted(self.filtered.items())}
+        return Counts(self._read, self._written, filtered, len(self.rejects))
 
     def tell(self, tell: Callable[[Progress], None], *, at_least: int) -> None:
         """Tell what came since the last time, if it is so many rows."""
@@ -92,7 +94,7 @@ class Results:
         values, at = [], []
         for ordinal, outcome in zip(batch.ordinals, outcomes, strict=True):
             if isinstance(outcome, Skip):
-                self._filtered[outcome.reason] = self._filtered.get(outcome.reason, 0) + 1
+                self.filtered.setdefault(outcome.reason, array("Q")).append(ordinal)
             elif isinstance(outcome, Rejected):
                 refused[ordinal - first] = outcome.reason
             elif outcome is None:
