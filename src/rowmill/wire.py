@@ -11,6 +11,7 @@ ITEMS = "items.json"
 FILTERED, FAILURES = "filtered", "failures"
 SPOOL = "input"  # the decoded copy of an input that cannot be sought
 CLAIM = "claim"
+INTENTS, ANSWER = "intents", ".answer.json"  # what people ask of a run under way, and what its coordinator says
 EXECUTIONS = "executions"  # of a state machine, that have taken the run over, one after the other
 MAP_RESULTS = "map"  # what Step Functions writes of a distributed Map
 PUBLISHING = "publishing.json"  # written before the output appears: whose it is

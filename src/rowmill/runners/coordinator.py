@@ -21,6 +21,7 @@ from rowmill.runners import attempts, beginning, failures
 from rowmill.runners.attempts import now, who
 from rowmill.runners.inline import run_inline
 from rowmill.runners.processes import Workers
+from rowmill.runners.steering import LOOK_S, Steering, course_of
 from rowmill.steps import merge as merging
 from rowmill.steps.merge import Merged
 from rowmill.steps.source import spool
@@ -73,7 +74,14 @@ def coordinate(run: Run, how: How, tracker: Tracker) -> Report:
         RowmillError: Whatever a step fails with; the same command goes on later.
     """
     with run.workspace.claim(run.name(wire.CLAIM)) as claim:
-        run = run._replace(check_claim=claim.check)
+        course = course_of(run.record, how.workers, in_processes=how.on != "inline")
+        steering = Steering(run.id, run.workspace.url, course)
+
+        def may_publish() -> None:
+            claim.check()
+            steering.close()
+
+        run = run._replace(check_claim=may_publish, border=steering.border)
         if how.fresh:
             beginning.start_anew(run)
         elif (done := finished(run)) is not None:
@@ -83,12 +91,13 @@ def coordinate(run: Run, how: How, tracker: Tracker) -> Report:
         keep_record(run)
         if run.table is not None:
             run.table.check(None)
+        steering.begin(run.workspace)
         attempt = _count_attempt(run)
-        with _watched(run, how, tracker), failures.kept(run, attempt=attempt):
-            return _carry_out(run, how, tracker, attempt)
+        with _watched(run, how, tracker, steering), failures.kept(run, attempt=attempt):
+            return _carry_out(run, how, tracker, steering, attempt)
 
 
-def _carry_out(run: Run, how: How, tracker: Tracker, attempt: int) -> Report:
+def _carry_out(run: Run, how: How, tracker: Tracker, steering: Steering, attempt: int) -> Report:
     begun, start = time.monotonic(), now()
     with ExitStack() as opened:
         ready = opened.enter_context(Workers(how.workers)) if _starts_early(run, how) else None
@@ -97,8 +106,9 @@ def _carry_out(run: Run, how: How, tracker: Tracker, attempt: int) -> Report:
         beginning.refuse_known_content(run, manifest, fresh=how.fresh)
         beginning.check_code(run, manifest, keep=how.keep_code)
         for _ in range(ROUNDS):
-            _process(run, manifest, how, tracker, ready)
+            _process(run, manifest, how, tracker, steering, ready)
             ready = None
+            run.border()
             after_process = time.monotonic()
             merged = merging.merge(run, manifest)
             if isinstance(merged, Merged):
@@ -111,7 +121,9 @@ def _carry_out(run: Run, how: How, tracker: Tracker, attempt: int) -> Report:
     )
 
 
-def _process(run: Run, manifest: Manifest, how: How, tracker: Tracker, ready: Workers | None) -> None:
+def _process(
+    run: Run, manifest: Manifest, how: How, tracker: Tracker, steering: Steering, ready: Workers | None
+) -> None:
     """Do the partitions that have no receipt that holds."""
     receipts = merging.receipts_of(run, manifest)
     todo = [part.index for part in manifest.partitions if part.index not in receipts]
@@ -121,9 +133,10 @@ def _process(run: Run, manifest: Manifest, how: How, tracker: Tracker, ready: Wo
     if manifest.input.spooled and run.workspace.stat(run.name(wire.SPOOL)) is None:
         spool(run)
     if _in_processes(how, manifest):
-        with ready or Workers(min(how.workers, len(todo))) as workers:
-            workers.run(run, todo, tracker)
+        with ready or Workers(min(steering.course.workers, len(todo))) as workers:
+            workers.run(run, todo, tracker, steering)
     else:
+        steering.alone()
         run_inline(run, manifest, todo, tracker)
 
 
@@ -158,20 +171,23 @@ def _begin(run: Run, tracker: Tracker, manifest: Manifest, receipts: dict[int, R
 
 
 @contextmanager
-def _watched(run: Run, how: How, tracker: Tracker) -> Iterator[None]:
-    """Show progress to whoever looks, here and by the workspace, while the work goes on."""
+def _watched(run: Run, how: How, tracker: Tracker, steering: Steering) -> Iterator[None]:
+    """Show progress to whoever looks, here and by the workspace, while the work goes on, and heed what is asked."""
     ended = threading.Event()
 
     def beat() -> None:
-        noted = time.monotonic()
+        noted = looked = time.monotonic()
         while not ended.wait(BEAT_S):
-            view = tracker.view()
-            if how.watch is not None:
-                how.watch(view)
-            if time.monotonic() - noted > NOTE_S:
-                noted = time.monotonic()
-                with suppress(RowmillError):  # a view is not worth a run: the work itself tells of a full disk
+            changed = False
+            with suppress(RowmillError):  # neither is worth a run: the work itself tells of a full disk
+                if time.monotonic() - looked > LOOK_S:
+                    looked, changed = time.monotonic(), steering.look()
+                view = steering.shown(tracker.view())
+                if changed or time.monotonic() - noted > NOTE_S:
+                    noted = time.monotonic()
                     run.workspace.put(run.name(wire.PROGRESS), codec.encode(view))
+            if how.watch is not None:
+                how.watch(steering.shown(tracker.view()))
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()

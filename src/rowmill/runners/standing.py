@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rowmill.storage import Storage
 
 READ_AT_ONCE = 16
+PAUSED = "paused"  # a view's step, while the run waits
+RESUME = "it is paused; `rowmill resume` lets it go on, `rowmill cancel` stops it"
 SUCCEEDED, RUNNING, IN_PODS, SPLIT, FAILED, INTERRUPTED = (
     "succeeded", "running", "in pods", "split", "failed", "interrupted"
 )  # fmt: skip
@@ -143,6 +145,8 @@ def status_of(place: Storage, run_id: str) -> Status:
     shown = read_view(record.tracker, run_id) if state in (RUNNING, IN_PODS) and record.tracker else None
     view: View | None = shown or (load(wire.PROGRESS, View) if state == RUNNING else None)
     done = sum(receipt.counts.read for receipt in receipts)
+    noted = load(wire.PROGRESS, View) if state == RUNNING else None
+    is_paused = noted is not None and noted.step == PAUSED
     return Status(
         run_id=run_id,
         job=record.job,
@@ -161,7 +165,7 @@ def status_of(place: Storage, run_id: str) -> Status:
         source="workspace" if shown is None else "tracker",
         attempt=number,
         failure=known.failure.error if known is not None and known.failure is not None else None,
-        next="" if known is None else _next(state, known, run_id),
+        next=RESUME if is_paused else "" if known is None else _next(state, known, run_id),
     )
 
 

@@ -109,6 +109,7 @@ def _work(
             for made in _outcomes(source.reads, manifest.columns, read(), partition.first_ordinal, call):
                 data.write(results.take(*made))
                 results.tell(tell, at_least=TELL_ROWS)
+                run.border()
         results.tell(tell, at_least=0)
     counts = results.counts
     _same_rows(partition, counts)

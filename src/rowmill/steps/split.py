@@ -21,7 +21,7 @@ from rowmill.steps.reading import changed, chunks, place_in
 from rowmill.steps.source import spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rowmill.formats import Format, Head
     from rowmill.formats.borders import Mark, Piece
@@ -86,6 +86,18 @@ class Extent(NamedTuple):
     block_bytes: int = BLOCK_BYTES
 
 
+class Bordered(NamedTuple):
+    """A reader that first asks whether the run shall go on."""
+
+    reader: Reader
+    border: Callable[[], object]
+
+    def read(self, start: int, end: int) -> bytes:
+        """Return the bytes [start, end)."""
+        self.border()
+        return self.reader.read(start, end)
+
+
 class Body(NamedTuple):
     """The rows of the input, counted.
 
@@ -104,7 +116,7 @@ def survey(run: Run, source: Source) -> Manifest:
     """Read the whole input once and share its rows out; nothing is written."""
     with source.open() as reader:
         head = read_head(source.reads, reader, source.bytes)
-        extent = Extent(source.reads, reader, head.end, source.bytes)
+        extent = Extent(source.reads, Bordered(reader, run.border), head.end, source.bytes)
         body = read_body(extent, workers=run.record.workers)
         size = policy.rows_per_partition(run.record.rows_per_partition, rows=body.rows, workers=run.record.workers)
         most_bytes = policy.partition_bytes(run.record.rows_per_partition, size=source.bytes)
