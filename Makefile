@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+VALIDATOR := $(VENV)/node/node_modules/.bin/asl-validator
 LOWEST := $(VENV)/lowest
 LOWEST_BOTO3 := $(shell sed -n 's/^aws = .*boto3>=\([0-9.]*\).*/\1/p' pyproject.toml).0
 PYTEST := $(BIN)/python -m pytest --numprocesses $(or $(TESTS_AT_ONCE),3) --dist loadfile
 DEMO := demo
 ROWS ?= 1000000
 
-.PHONY: install dev servers demo test test-kubernetes test-lowest check lint types imports docs docs-check synth bench clean
+.PHONY: install dev servers demo test test-kubernetes test-lowest check lint types imports docs docs-check synth e2e bench clean
 
 install: $(STAMP)  ## .venv/bin/rowmill, with every extra
 
@@ -28,7 +29,11 @@ servers:  ## PostgreSQL from Debian, where it is missing: tests start their own
 		{ echo "installing Debian's postgresql for the tests"; apt-get update -qq && apt-get install -y -qq postgresql >/dev/null; } || \
 		{ echo "the tests need PostgreSQL's server: apt-get install postgresql, as root" >&2; exit 1; }
 
-$(DEV_STAMP): $(STAMP) requirements-dev.txt | servers
+$(VALIDATOR): | $(BIN)/python
+	@command -v npm >/dev/null && npm install --silent --no-fund --no-audit --prefix $(VENV)/node asl-validator@4.0.0 || \
+		echo "no npm: definitions are not checked by asl-validator" >&2
+
+$(DEV_STAMP): $(STAMP) requirements-dev.txt | servers $(VALIDATOR)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all,cdk]' --requirement requirements-dev.txt
 	$(BIN)/python -c "from rowmill import devcloud; devcloud.environment()"  # the local AWS, apart from ours
 	touch $@
@@ -71,6 +76,9 @@ imports: $(DEV_STAMP)
 synth: $(DEV_STAMP)  ## the article's stack as a CloudFormation template, into infra/cdk.out; no docker, no account, no npm
 	cd infra && CDK_OUTDIR=cdk.out JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20 ../$(BIN)/python app.py
 	@ls infra/cdk.out/*.template.json
+
+e2e: $(DEV_STAMP)  ## the constructs' template on the local AWS: a file lands, its output appears; part of `test`
+	$(BIN)/python -m pytest tests/e2e
 
 docs: $(DEV_STAMP)  ## the site, into site/; generated pages first
 	$(BIN)/python docs/generate.py

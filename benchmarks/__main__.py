@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from benchmarks import borders, dynamodb, kubernetes, machine, memory, million, orders, postgresql, rate, seed, start
+from benchmarks import (
+    aws,
+    borders,
+    dynamodb,
+    kubernetes,
+    machine,
+    memory,
+    million,
+    orders,
+    postgresql,
+    rate,
+    seed,
+    start,
+)
 from benchmarks.charts import svg
 from benchmarks.page import page
 from benchmarks.results import Bench, Experiment
@@ -27,6 +40,7 @@ EXPERIMENTS: dict[str, Callable[[Bench], Experiment]] = {
     "million": million.run,
     "postgresql": postgresql.run,
     "kubernetes": kubernetes.run,
+    "aws": aws.run,
     "modes": seed.modes,
     "sizes": seed.sizes,
 }

@@ -6,6 +6,7 @@ Such a part stands between `<!-- NAME … -->` and `<!-- /NAME -->`; what is bet
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import difflib
 import importlib
 import inspect
@@ -16,11 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+import devcloud_types
 import kubernetes_fields
 import msgspec
 
 import rowmill
 from rowmill import errors, settings
+from rowmill.cdk import props
 from rowmill.cli.group import rowmill as commands
 from rowmill.model.counts import Counts
 from rowmill.runners.standing import Status
@@ -233,6 +236,20 @@ def fields(_page: Path, where: str) -> str:
     )
 
 
+def construct_parameters(_page: Path, *kinds: str) -> str:
+    """Return a table of what constructs take, from the properties that are checked."""
+    lines = [row for kind in kinds for row in _construct_rows(getattr(props, kind))]
+    return "\n".join(["| parameter | type | default | what it is |", "| --- | --- | --- | --- |", *lines])
+
+
+def _construct_rows(kind: Any) -> Iterator[str]:
+    told = described_fields(kind)
+    for field in dataclasses.fields(kind):
+        if field.name in told:
+            given = str(field.type).replace(" | None", "").replace("|", "or")
+            yield f"| `{field.name}` | `{given}` | `{field.default!r}` | {told[field.name]} |"
+
+
 def described_fields(kind: Any) -> dict[str, str]:
     """Return what a class says of its fields; one line may speak of two of them."""
     entries = parsed(kind).sections.get("Attributes", [])
@@ -380,6 +397,8 @@ PARTS: dict[str, Callable[..., str]] = {
     "setting-fields": kubernetes_fields.setting_fields,
     "failure-policy": kubernetes_fields.failure_policy,
     "rights": kubernetes_fields.rights_table,
+    "construct-parameters": construct_parameters,
+    "devcloud-types": devcloud_types.devcloud_types,
     "options": options,
     "fields": fields,
     "python": python,

@@ -42,6 +42,7 @@ SAMPLES: dict[str, Any] = {
 }
 IN_WORDS = {
     "on": "where rows run; for pods `kubernetes`",
+    "state_machine": "no field: for `--on stepfunctions`",
     "kube_context": "no field: which cluster the client speaks to",
     "pod_template": "merged into `spec.template`, and its labels into `metadata.labels` too",
     "fan_out": "`per-partition`: one KubernetesJob for each partition in place of `spec.completions`",

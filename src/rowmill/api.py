@@ -17,6 +17,11 @@ from rowmill.runners.clustered import in_cluster
 from rowmill.runners.clustered import pods as pods
 from rowmill.runners.clustered import render as render
 from rowmill.runners.coordinator import How
+from rowmill.runners.deployed import by_machine, standing_of
+from rowmill.runners.deployed import checked as machine_checked
+from rowmill.runners.deployed import execute as execute
+from rowmill.runners.deployed import execution_under_way as execution_under_way
+from rowmill.runners.deployed import stop_execution as stop_execution
 from rowmill.runners.looking import follow as follow
 from rowmill.runners.looking import logs as logs
 from rowmill.runners.looking import show as show
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
 
     from rowmill.job import Job
     from rowmill.model.capacity import Writing
+    from rowmill.model.ended import Ended
     from rowmill.model.expected import Expected
     from rowmill.model.manifest import Manifest
     from rowmill.model.report import Report
@@ -107,7 +113,7 @@ def run(
     watch: Callable[[View], None] | None = None,
     tell: Callable[[str], None] | None = None,
     **pods: Any,
-) -> Report:
+) -> Report | Ended:
     """Run a job on a file: every row, once, in order; go on where an earlier try stopped.
 
     Args:
@@ -117,7 +123,7 @@ def run(
         table: The database's URL, as `sqlite:///rowmill.db`; `none` saves no table.
         workspace: Where the run keeps its objects.
         workers: Partitions at once; by default one per core.
-        on: `inline`, `processes` or `kubernetes`; by default here, by the number of rows.
+        on: `inline`, `processes`, `kubernetes` or `stepfunctions`; by default here, by the number of rows.
         rows_per_partition: A number, or `auto` = by the number of rows, which also is the default.
         params: What `ctx.params` gives.
         rejects: `stop`, a number of rows, or a share as `0.5%`.
@@ -129,10 +135,11 @@ def run(
         overwrite: Replace an output that another run wrote.
         watch: Called with a `View` of the progress several times a second.
         tell: Called with what is worth knowing at once, of pods that cannot begin for example.
-        pods: Settings of pods, by name: `image`, `claim`, `namespace` and so on.
+        pods: Settings of pods, by name: `image`, `claim`, `namespace` and so on; or `state_machine`.
 
     Returns:
-        The report; its status is `repeated` if the run had ended well before and nothing was written.
+        The report; its status is `repeated` if the run had ended well before and nothing was written. Of a
+        state machine whose workspace is out of sight, what its execution told.
 
     Raises:
         RowmillError: With message, hint and place; `exit_code` says whose turn it is.
@@ -151,13 +158,15 @@ def run(
         "tracker": tracker,
         **pods,
     }
-    if settings.resolve(chosen)["on"].value == "kubernetes":
+    on, asked = settings.resolve(chosen)["on"].value, Asked(job, input, output, params, chosen, fresh)
+    if on == "stepfunctions":
+        return by_machine(asked, watch, tell or (lambda _: None), keep_code=keep_code, overwrite=overwrite)
+    if on == "kubernetes":
         from rowmill.runners.kubernetes.running import run as run_in_pods
 
-        asked = Asked(job, input, output, params, chosen, fresh)
         with in_cluster(asked, keep_code=keep_code, overwrite=overwrite) as (ready, cluster):
             return run_in_pods(ready, cluster, watch, tell or (lambda _: None))
-    made, where = start(Asked(job, input, output, params, chosen, fresh))
+    made, where = start(asked)
     how = How(where, made.record.workers, keep_code, fresh, overwrite, watch)
     tracked = open_tracker(made.record.tracker, made.id)
     try:
@@ -352,7 +361,10 @@ def check(
     if input == "-":
         raise ConfigurationError("standard input cannot be checked", hint="save it to a file first")
     asked = Asked(job, input, output, params, chosen, fresh)
-    if settings.resolve(chosen)["on"].value == "kubernetes":
+    on = settings.resolve(chosen)["on"].value
+    if on == "stepfunctions":
+        return machine_checked(asked, keep_code=keep_code, overwrite=overwrite)
+    if on == "kubernetes":
         from rowmill.runners.kubernetes.checking import check as check_in_cluster
 
         with in_cluster(asked, keep_code=keep_code, overwrite=overwrite) as (ready, cluster):
@@ -390,7 +402,8 @@ def scan(job: Job | str, input: str, *, on: str | None = None) -> Scan | None:  
 
 def runs(*, workspace: str | None = None) -> list[Status]:
     """Return how all runs of the workspace stand, the latest first."""
-    return standing.all_runs(workspace_at(workspace))
+    place = workspace_at(workspace)
+    return [standing_of(place, one) for one in standing.all_runs(place)]
 
 
 def status(run_id: str | None = None, *, workspace: str | None = None) -> Status:
@@ -400,7 +413,8 @@ def status(run_id: str | None = None, *, workspace: str | None = None) -> Status
         StateError: There is no such run.
     """
     if run_id is not None:
-        return standing.status_of(workspace_at(workspace), run_id)
+        place = workspace_at(workspace)
+        return standing_of(place, standing.status_of(place, run_id))
     all_runs = runs(workspace=workspace)
     if not all_runs:
         raise StateError("the workspace has no runs", hint="start one: rowmill run JOB INPUT")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PREFIX = "ROWMILL_"
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 PROJECT_FILE = "rowmill.toml"
+RUNNERS = ("inline", "processes", "kubernetes", "stepfunctions")
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -93,8 +94,8 @@ def _seconds(text: Any) -> int:
 
 
 def _runner(text: Any) -> str:
-    if text not in ("inline", "processes", "kubernetes"):
-        raise ValueError("inline, processes or kubernetes")
+    if text not in RUNNERS:
+        raise ValueError("inline, processes, kubernetes or stepfunctions")
     return str(text)
 
 
@@ -110,7 +111,9 @@ SETTINGS: dict[str, Setting] = {
     "workspace": Setting(str, WORKSPACE, "folder under which runs keep manifest, receipts, data, reports"),
     "table": Setting(str, "sqlite:///rowmill.db", "where results are saved, if the job has a table; `none` = nowhere"),
     "workers": Setting(_whole, None, "partitions at once; by default one per core"),
-    "on": Setting(_runner, None, "inline, processes or kubernetes; by default here, by the number of rows"),
+    "on": Setting(
+        _runner, None, "inline, processes, kubernetes or stepfunctions; by default here, by the number of rows"
+    ),
     "rows_per_partition": Setting(_rows, None, "rows in a partition, or auto"),
     "rejects": Setting(str, None, "stop, a number of rows, or a share as 0.5%"),
     "create_table": Setting(_yes, False, "make a DynamoDB table that is not there, on demand, with the job's key"),
@@ -130,6 +133,7 @@ SETTINGS: dict[str, Setting] = {
     "fan_out": Setting(_fan_out, "indexed", "indexed: one KubernetesJob for all partitions; or per-partition"),
     "pod_deadline": Setting(_seconds, 86_400, "longest life of a step's KubernetesJob: seconds, or 90m, 24h"),
     "queue": Setting(_named, None, "queue of Kueue, which lets KubernetesJobs start"),
+    "state_machine": Setting(str, None, "name or ARN of a deployed state machine; by default the only one that fits"),
     "s3_bucket_owner": Setting(str, None, "AWS account that must own every bucket"),
     "s3_kms_key": Setting(str, None, "KMS key by which objects are encrypted"),
 }

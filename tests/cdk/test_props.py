@@ -55,11 +55,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"workspace": "nfs"}, "workspace is 'nfs'"),
     ({"workspace": "efs", "file_system": False}, "the cluster has no file system"),
     ({"fan_out": "distributed-map", "workspace": "efs"}, "reads its list from S3"),
-    ({"fan_out": "inline-map", "workers": 41}, "inline-map does 40 at once"),
-    ({"fan_out": "distributed-map", "workers": 10_001}, "distributed-map does 10,000 at once"),
+    ({"fan_out": "inline-map", "workers": 41}, "inline-map does at most 40 partitions at once"),
+    ({"fan_out": "distributed-map", "workers": 10_001}, "distributed-map does at most 10,000 partitions at once"),
+    ({"workspace_days": 7}, "workspace_days is for S3"),
+    ({"workspace_days": 0}, "workspace_days is 0"),
     ({"workers": 0}, "workers is 0"),
     ({"poll_s": 0}, "poll_s is 0"),
-    ({"poll_s": 31}, "most_poll_s is 30"),
+    ({"poll_s": 31}, "most_poll_s is less than poll_s"),
+    ({"timeout_s": 864_000}, "looks each 30 s has"),
     ({"timeout_s": 5}, "timeout_s is 5"),
     ({"cpu": "half"}, "cpu is 'half'"),
     ({"memory": "1 GB"}, "memory is '1 GB'"),
@@ -92,7 +95,7 @@ def test_what_cannot_be_built_is_refused_in_plain_words_with_a_way_out(given: di
     with pytest.raises(ConfigurationError) as caught:
         Props(**given)
     assert message in caught.value.message
-    assert caught.value.hint
+    assert caught.value.__notes__ == [f"next: {caught.value.hint}"]
 
 
 def test_without_values_the_articles_defaults_hold() -> None:

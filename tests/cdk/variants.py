@@ -51,7 +51,11 @@ def inline(stack: cdk.Stack) -> None:
 
 
 def distributed(stack: cdk.Stack) -> None:
-    Rowmill(stack, "Orders", Props(image=IMAGE, fan_out="distributed-map", workers=1_000, trigger="cloudtrail"))
+    Rowmill(
+        stack,
+        "Orders",
+        Props(image=IMAGE, fan_out="distributed-map", workers=1_000, trigger="cloudtrail", workspace_days=30),
+    )
 
 
 def sequential(stack: cdk.Stack) -> None:

@@ -20,7 +20,7 @@ def rowmill(*words, cwd):
         ("orders.jsonl", b'{"id": 1}\n{"id": 2}\n'),
         ("lines.txt", b"one\ntwo\n"),
         ('odd """ name\\.csv', b'a,"b ""\\x\n"\n1,x\n2,y\n'),
-        ("orders.csv.gz", gzip.compress(b"a;b\n1;x\n2;y\n")),
+        ("orders.csv.gz", gzip.compress(b"a;b\n1;x\n2;y\n", mtime=0)),
         ("one.csv", b"a,b\n"),
     ],
 )

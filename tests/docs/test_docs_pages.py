@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from page_kit import ROOT, Block, Desk, blocks
+from tests.stepfunctions.deployed import deploy
 
 from rowmill.devcloud import environment
 from rowmill.testing.postgresql_server import PostgreSqlServer
@@ -28,6 +29,7 @@ EXECUTED = [
 ]
 
 
+BY_MACHINE = "docs/howto/stepfunctions.md"
 IN_CLUSTER = ("docs/howto/kubernetes.md", "docs/howto/reading-a-failure.md")
 
 
@@ -36,11 +38,14 @@ def around(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     """Give a page the servers that it speaks of."""
     page = request.getfixturevalue("page")
     monkeypatch.setenv("XDG_CACHE_HOME", str(environment().parents[1]))  # the local AWS is installed once
+    monkeypatch.setenv("CDK_VALIDATION", "false")  # a test of the templates asks the validator, for 10 s
     if page in IN_CLUSTER and shutil.which("kubectl") is None:
         pytest.skip("the page uses kubectl, which is not here")
-    if "s3" in page or page in IN_CLUSTER:
+    if "s3" in page or page in IN_CLUSTER or page == BY_MACHINE:
         for name, value in request.getfixturevalue("rowmill_devcloud").env.items():
             monkeypatch.setenv(name, value)
+    if page == BY_MACHINE:
+        deploy(request.getfixturevalue("rowmill_devcloud"), request.getfixturevalue("tmp_path") / "stack", "incoming")
     if "postgresql" in page:
         server = request.getfixturevalue("postgresql")
         for name, value in (("PGHOST", "127.0.0.1"), ("PGPORT", str(server.port)), ("PGUSER", "tester")):

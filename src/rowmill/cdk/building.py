@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from rowmill.cdk import alarms, cluster, network, nodes, outputs, running, storage, table, tracker, trigger
+from rowmill.cdk import alarms, checks, cluster, network, nodes, outputs, running, storage, table, tracker, trigger
 from rowmill.cdk.platforms import Platform
 from rowmill.cdk.props import ClusterProps, JobProps, Props
 from rowmill.errors import ConfigurationError
@@ -58,7 +58,9 @@ class RowmillJob(Construct):
     ) -> None:
         super().__init__(scope, id)
         props = props or JobProps()
-        _take_namespace(platform, props.namespace)
+        with checks.with_hints():
+            _check_place(platform, props)
+            _take_namespace(platform, props.namespace)
         self.input_bucket = storage.given_bucket(self, "InputBucket", props.input_bucket, props)
         self.table = table.table(self, props)
         places = running.Places(
@@ -92,6 +94,17 @@ class Rowmill(Construct):
         props = props or Props()
         self.cluster = RowmillCluster(self, "Cluster", props)
         self.job = RowmillJob(self, "Job", self.cluster.platform, props)
+
+
+def _check_place(platform: Platform, props: JobProps) -> None:
+    """Refuse what this cluster cannot give."""
+    if props.workspace == "efs" and platform.file_system is None:
+        raise ConfigurationError("workspace is efs, and the cluster has no file system", hint="give workspace='s3'")
+    if props.kubernetes_objects == "apply" and platform.cluster.kubectl_provider is None:
+        raise ConfigurationError(
+            "the cluster has no kubectl provider, by which the job's objects would be applied",
+            hint="give kubernetes_objects='render', or a cluster with kubectl_provider",
+        )
 
 
 def _take_namespace(platform: Platform, namespace: str) -> None:

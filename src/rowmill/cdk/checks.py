@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rowmill.cdk import asked
 from rowmill.errors import ConfigurationError
+from rowmill.statemachine import definition, events
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rowmill.cdk.props import ClusterProps, JobProps, Props, SharedProps
 
@@ -22,9 +25,18 @@ QUANTITY = re.compile(r"[1-9][0-9]*(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 INSTANCE = re.compile(r"(?P<family>[a-z][a-z0-9-]*)\.(?P<size>medium|large|(?P<times>[0-9]*)xlarge)")
 ARN = re.compile(r"arn:[-a-z]+:iam::[0-9]{12}:(role|user)/.+")
 GRAVITON = re.compile(r"([a-z]+[0-9]+g[a-z0-9]*|a1)\.")
-INLINE_MOST = 40  # what an inline Map does at once, whatever is asked
-DISTRIBUTED_MOST = 10_000
 RESERVED = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+@contextmanager
+def with_hints() -> Iterator[None]:
+    """Let a refusal show its way out where Python, and no command of ours, prints it."""
+    try:
+        yield
+    except ConfigurationError as error:
+        if not hasattr(error, "__notes__"):
+            error.add_note(f"next: {error.hint}")
+        raise
 
 
 def removal(policy: object) -> str:
@@ -121,21 +133,31 @@ def _instances(props: ClusterProps) -> None:
 
 
 def job(props: JobProps) -> None:
-    """Check a job."""
-    _one_of("mode", props.mode, ("parallel", "sequential"))
-    _one_of("fan_out", props.fan_out, ("indexed-job", "inline-map", "distributed-map"))
-    _one_of("waiter", props.waiter, ("call", "sync"))
+    """Check a job: by its state machine and its trigger too, which have rules of their own."""
     _one_of("trigger", props.trigger, ("eventbridge", "cloudtrail", "none"))
     if props.workspace is not None:
         _one_of("workspace", props.workspace, ("efs", "s3"))
-    _whole("max_split_lines", props.max_split_lines, least=1)
-    _whole("timeout_s", props.timeout_s, least=60)
-    _whole("poll_s", props.poll_s, least=1)
-    _whole("most_poll_s", props.most_poll_s, least=props.poll_s)
-    _fan_out(props)
+    for name, least in (("max_split_lines", 1), ("workers", 1), ("poll_s", 1), ("most_poll_s", 1), ("timeout_s", 60)):
+        _whole(name, getattr(props, name), least=least)
+    if props.fan_out == "distributed-map" and props.workspace == "efs":
+        raise ConfigurationError(
+            "distributed-map reads its list from S3, and the workspace is on EFS", hint="give workspace='s3'"
+        )
+    if props.workspace_days is not None:
+        _whole("workspace_days", props.workspace_days, least=1)
+        if props.workspace == "efs":
+            raise ConfigurationError(
+                "workspace_days is for S3, and the workspace is on EFS", hint="give workspace='s3'"
+            )
     _places(props)
     _table(props)
     _code(props)
+    _pods(props)
+    definition(asked.machine(props, asked.SAMPLE))
+    events.created("sample", props.input_prefix, props.input_suffixes)
+
+
+def _pods(props: JobProps) -> None:
     for name in ("cpu", "memory"):
         if not QUANTITY.fullmatch(getattr(props, name)):
             raise ConfigurationError(
@@ -146,20 +168,6 @@ def job(props: JobProps) -> None:
         raise ConfigurationError(
             f"namespace is {props.namespace!r}; pods have one of their own",
             hint="up to 40 small letters, digits and -, as orders",
-        )
-
-
-def _fan_out(props: JobProps) -> None:
-    _whole("workers", props.workers, least=1)
-    most = {"inline-map": INLINE_MOST, "distributed-map": DISTRIBUTED_MOST}.get(props.fan_out, DISTRIBUTED_MOST)
-    if props.workers > most:
-        raise ConfigurationError(
-            f"workers is {props.workers}, and {props.fan_out} does {most:,} at once",
-            hint="give fewer, or another fan_out",
-        )
-    if props.fan_out == "distributed-map" and props.workspace == "efs":
-        raise ConfigurationError(
-            "distributed-map reads its list from S3, and the workspace is on EFS", hint="give workspace='s3'"
         )
 
 
@@ -177,14 +185,10 @@ def _places(props: JobProps) -> None:
     if not isinstance(props.input_suffixes, tuple) or not props.input_suffixes:
         raise ConfigurationError("input_suffixes must name at least one", hint="write input_suffixes=('.csv',)")
     for suffix in props.input_suffixes:
-        if not suffix or set(suffix) & set("*?\\/") or _written(suffix):
+        if set(suffix) & set("*?\\/"):
             raise ConfigurationError(
-                f"input_suffixes has {suffix!r}: outputs, or no file, would start runs", hint="write .csv, for example"
+                f"input_suffixes has {suffix!r}", hint="write what names end in, as '.csv', without * and ?"
             )
-
-
-def _written(suffix: str) -> bool:
-    return any(end.endswith(suffix) or suffix.endswith(end) for end in ("_Output", "_Rejects"))
 
 
 def _table(props: JobProps) -> None:

@@ -127,10 +127,10 @@ def node_template(scope: Construct) -> eks.LaunchTemplateSpec:
     return eks.LaunchTemplateSpec(id=made.launch_template_id, version=made.latest_version_number)
 
 
-def identity_agent(scope: Construct, cluster: eks.Cluster) -> None:
+def identity_agent(cluster: eks.Cluster) -> None:
     """Add what gives pods their roles; Auto Mode has it built in."""
     eks_resources.CfnAddon(
-        scope, "PodIdentityAgent", cluster_name=cluster.cluster_name, addon_name="eks-pod-identity-agent"
+        cluster, "PodIdentityAgent", cluster_name=cluster.cluster_name, addon_name="eks-pod-identity-agent"
     )
 
 

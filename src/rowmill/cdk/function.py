@@ -13,6 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 
 from rowmill import wire
 from rowmill.cdk import logs, tracker
+from rowmill.cdk.asked import FOLDER
 from rowmill.cdk.network import PRIVATE
 
 if TYPE_CHECKING:
@@ -31,14 +32,14 @@ TIMEOUT = cdk.Duration.minutes(2)
 
 
 def split_file(
-    scope: Construct, platform: Platform, workspace: str, point: efs.AccessPoint | None, props: JobProps
+    scope: Construct, platform: Platform, bucket: str, point: efs.AccessPoint | None, props: JobProps
 ) -> lambda_.Function:
     """Return the function that tells which partitions are left, and repairs what the tracker shows.
 
     Args:
         scope: Where it stands.
         platform: Where the cache and the file system are.
-        workspace: URL of the workspace, if it is on S3.
+        bucket: With the workspace, or empty: it is on the file system.
         point: Of the file system, if it is there.
         props: Of the job.
     """
@@ -48,7 +49,7 @@ def split_file(
             scope,
             "SplitFile",
             description="Which partitions of a run are left; repairs what the tracker shows",
-            runtime=lambda_.Runtime.PYTHON_3_13,
+            runtime=lambda_.Runtime.PYTHON_3_14,
             architecture=ARCHITECTURES[props.architecture],
             handler="rowmill.splitfile.handler",
             code=lambda_.Code.from_asset(folder),
@@ -56,7 +57,7 @@ def split_file(
             timeout=TIMEOUT,
             tracing=lambda_.Tracing.ACTIVE,
             log_group=logs.group(scope, "SplitFileLogs", props),
-            environment=_environment(platform, workspace),
+            environment=_environment(platform, bucket),
             filesystem=None if point is None else lambda_.FileSystem.from_efs_access_point(point, MOUNT),
             **_network(platform, point),
         )
@@ -77,8 +78,8 @@ def assemble(folder: Path) -> None:
     shutil.copytree(Path(found.origin).parent, folder / "valkey", ignore=LEFT_OUT)
 
 
-def _environment(platform: Platform, workspace: str) -> dict[str, str]:
-    environment = {wire.WORKSPACE_VARIABLE: workspace or MOUNT}
+def _environment(platform: Platform, bucket: str) -> dict[str, str]:
+    environment = {wire.WORKSPACE_VARIABLE: f"s3://{bucket}/{FOLDER.rstrip('/')}" if bucket else MOUNT}
     if platform.cache is not None:
         environment |= {"ROWMILL_TRACKER": platform.cache.url, "ROWMILL_TRACKER_AUTH": "iam"}
     return environment

@@ -12,10 +12,11 @@ from aws_cdk import aws_eks as eks_resources
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 
-from rowmill.cdk import logs, objects
-from rowmill.cdk.interim import Machine, definition
+from rowmill.cdk import logs
+from rowmill.statemachine import Machine, definition, permissions, rights
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
     from aws_cdk.aws_eks_v2 import ICluster
     from constructs import Construct
 
@@ -70,8 +71,9 @@ def _word(token: str, tokens: list[str]) -> str:
 
 
 def machine_role(scope: Construct) -> iam.Role:
-    """Return the state machine's role."""
-    return iam.Role(scope, "StateMachineRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
+    """Return the state machine's role, which only a state machine of this account takes."""
+    ours = {"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}}  # not on behalf of another account's machine
+    return iam.Role(scope, "StateMachineRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com", conditions=ours))
 
 
 def access(scope: Construct, cluster: ICluster, role: iam.Role, namespace: str) -> eks_resources.CfnAccessEntry:
@@ -82,5 +84,34 @@ def access(scope: Construct, cluster: ICluster, role: iam.Role, namespace: str) 
         cluster_name=cluster.cluster_name,
         principal_arn=role.role_arn,
         type="STANDARD",
-        kubernetes_groups=[objects.machine_group(namespace)],
+        kubernetes_groups=[rights.group(namespace)],
     )
+
+
+def allow(scope: Construct, asked: Machine, made: sfn.StateMachine, role: iam.Role, pods: iam.Role) -> None:
+    """Let the machine use what its definition names, and pods ask how its executions stand.
+
+    The machine waits for its role's own policy; one that names the machine is apart from that.
+    """
+    stack = cdk.Stack.of(scope)
+    executions = stack.format_arn(
+        service="states",
+        resource="execution",
+        resource_name=made.state_machine_name,
+        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+    )
+    needed = permissions.of_machine(asked, made.state_machine_arn, executions, cdk.Aws.PARTITION)
+    if needed:
+        iam.Policy(scope, "StateMachinePolicy", roles=[role], statements=[_statement(one) for one in needed])
+    pods.add_to_policy(_statement(permissions.of_pods(executions)))
+
+
+def allow_split_file(function: lambda_.Function, asked: Machine) -> None:
+    """Let the Lambda read runs and write a Map's items, where the workspace is on S3."""
+    if asked.workspace_bucket:
+        for one in permissions.of_split_file(asked, cdk.Aws.PARTITION):
+            function.add_to_role_policy(_statement(one))
+
+
+def _statement(one: permissions.Allowed) -> iam.PolicyStatement:
+    return iam.PolicyStatement(actions=sorted(one.actions), resources=list(one.resources))

@@ -43,7 +43,7 @@ def nodes(scope: Construct, made: eks.Cluster, props: ClusterProps, told: Mappin
     if props.compute == "auto":
         _put(scope, made, "AutoNodes", [objects.node_pool(_auto(props))], props, told)
         return
-    cluster.identity_agent(scope, made)
+    cluster.identity_agent(made)
     cluster.node_groups(scope, made, props)
     if props.max_nodes > (props.min_nodes or 0):
         _autoscaler(scope, made, props, told)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-ACCOUNT = "rowmill-pods"
-CLAIM, MOUNT = "rowmill-workspace", "/workspace"
+from rowmill.cdk.asked import ACCOUNT, CLAIM
+from rowmill.statemachine import rights
+
 AUTOSCALER, SYSTEM = "cluster-autoscaler", "kube-system"
 RBAC = "rbac.authorization.k8s.io"
 PLACEHOLDER_SIZE = "1Gi"  # the API asks for one; EFS grows as it is filled
@@ -35,17 +36,13 @@ class AutoNodes(NamedTuple):
     most_cpus: int
 
 
-def machine_group(namespace: str) -> str:
-    """Return the group by which Kubernetes knows the state machine of a namespace."""
-    return f"rowmill:{namespace}:state-machine"
-
-
-def job_objects(namespace: str, rules: list[dict[str, Any]], volume: Volume | None) -> list[dict[str, Any]]:
+def job_objects(namespace: str, waiter: str, volume: Volume | None) -> list[dict[str, Any]]:
     """Return all that a job has in the cluster before its first KubernetesJob, in the order of creation."""
     return [
         _namespace(namespace),
         _account(namespace),
-        *_rights(namespace, rules),
+        rights.role(namespace, waiter),
+        rights.role_binding(namespace),
         *([] if volume is None else _shared_volume(namespace, volume)),
     ]
 
@@ -71,13 +68,6 @@ def _account(namespace: str) -> dict[str, Any]:
     }
 
 
-def _rights(namespace: str, rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    name = "rowmill-state-machine"
-    role = {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": _meta(name, namespace), "rules": rules}
-    subject = {"kind": "Group", "apiGroup": RBAC, "name": machine_group(namespace)}
-    return [role, _binding("Role", name, _meta(name, namespace), subject)]
-
-
 def _binding(kind: str, name: str, metadata: dict[str, Any], subject: dict[str, Any]) -> dict[str, Any]:
     return {
         "apiVersion": f"{RBAC}/v1",
@@ -90,7 +80,7 @@ def _binding(kind: str, name: str, metadata: dict[str, Any], subject: dict[str, 
 
 def _shared_volume(namespace: str, volume: Volume) -> list[dict[str, Any]]:
     """Return volume and claim, each made for the other: nothing is provisioned, and nothing goes with the claim."""
-    name = f"{CLAIM}-{namespace}"
+    name = f"{CLAIM.name}-{namespace}"
     common = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
     return [
         {
@@ -107,7 +97,7 @@ def _shared_volume(namespace: str, volume: Volume) -> list[dict[str, Any]]:
                     "apiVersion": "v1",
                     "kind": "PersistentVolumeClaim",
                     "namespace": namespace,
-                    "name": CLAIM,
+                    "name": CLAIM.name,
                 },
                 "csi": {
                     "driver": "efs.csi.aws.com",
@@ -118,7 +108,7 @@ def _shared_volume(namespace: str, volume: Volume) -> list[dict[str, Any]]:
         {
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
-            "metadata": _meta(CLAIM, namespace),
+            "metadata": _meta(CLAIM.name, namespace),
             "spec": {**common, "volumeName": name, "resources": {"requests": {"storage": PLACEHOLDER_SIZE}}},
         },
     ]

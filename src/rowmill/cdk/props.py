@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rowmill.cdk import checks
+from rowmill.statemachine.events import SUFFIXES
 
 if TYPE_CHECKING:
     from aws_cdk import RemovalPolicy
@@ -44,7 +45,8 @@ class SharedProps:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
-        checks.shared(self)
+        with checks.with_hints():
+            checks.shared(self)
 
     @property
     def keeps(self) -> bool:
@@ -58,7 +60,7 @@ class ClusterProps(SharedProps):
 
     Attributes:
         vpc: A VPC with private subnets that reach the internet; by default a new one.
-        min_nodes: Nodes at least; 5, or 0 with `compute="auto"`.
+        min_nodes: Nodes at least: 5, or 0 with `compute="auto"`.
         desired_nodes: Nodes at first; by default as many as at least. Only with `compute="nodegroup"`.
         max_nodes: Nodes at most. More than `min_nodes` brings an autoscaler.
         compute: `nodegroup`, or `auto`: EKS Auto Mode starts nodes when pods wait. By default by `lean`.
@@ -89,11 +91,12 @@ class ClusterProps(SharedProps):
         _put(self, "compute", "auto" if self.lean else "nodegroup")
         _put(self, "file_system", not self.lean)
         _put(self, "cache", "none" if self.lean else "serverless")
-        checks.shared(self)
         _put(self, "min_nodes", 0 if self.compute == "auto" else 5)
         _put(self, "desired_nodes", self.min_nodes)
-        object.__setattr__(self, "instance_types", tuple(self.instance_types) or INSTANCES[self.architecture])
-        checks.cluster(self)
+        SharedProps.__post_init__(self)
+        _put(self, "instance_types", INSTANCES[self.architecture])
+        with checks.with_hints():
+            checks.cluster(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +119,8 @@ class JobProps(SharedProps):
         warm_write_units: Writes a second that a new table takes at once; charged once.
         max_write_units: Writes a second that a new table takes at most: a guard of cost.
         workspace: `efs` or `s3`; by default `efs` where the cluster has a file system.
+        workspace_days: Objects of a workspace on S3 go after so many days; by default they stay. A run that has not
+            ended by then begins anew.
         mode: `parallel`, or `sequential`: one pod does all rows.
         fan_out: `indexed-job`; `inline-map`: a KubernetesJob per partition, up to 40 at once; `distributed-map`: up to
             10,000 at once, with the workspace on S3.
@@ -134,7 +139,7 @@ class JobProps(SharedProps):
 
     input_bucket: IBucket | str | None = None
     input_prefix: str = ""
-    input_suffixes: tuple[str, ...] = (".csv",)
+    input_suffixes: tuple[str, ...] = SUFFIXES
     output_bucket: IBucket | str | None = None
     output_prefix: str = ""
     max_split_lines: int = 30_000
@@ -147,6 +152,7 @@ class JobProps(SharedProps):
     warm_write_units: int | None = None
     max_write_units: int | None = None
     workspace: str | None = None
+    workspace_days: int | None = None
     mode: str = "parallel"
     fan_out: str = "indexed-job"
     waiter: str = "call"
@@ -156,7 +162,7 @@ class JobProps(SharedProps):
     trigger: str = "eventbridge"
     cpu: str = "500m"
     memory: str = "1Gi"
-    timeout_s: int = 86_400
+    timeout_s: int = 43_200
     namespace: str = "rowmill"
     alarms_topic: ITopic | None = None
     access_logs_bucket: IBucket | None = None
@@ -165,8 +171,9 @@ class JobProps(SharedProps):
         """Put in what follows from the rest, and refuse what cannot be built."""
         if self.lean:
             _put(self, "workspace", "s3")
-        checks.shared(self)
-        checks.job(self)
+        SharedProps.__post_init__(self)
+        with checks.with_hints():
+            checks.job(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,10 +190,11 @@ class Props(ClusterProps, JobProps):
         _put(self, "file_system", self.workspace == "efs")
         ClusterProps.__post_init__(self)
         JobProps.__post_init__(self)
-        checks.together(self)
+        with checks.with_hints():
+            checks.together(self)
 
 
 def _put(props: SharedProps, name: str, value: object) -> None:
     """Give a field that was left open its value; only while the frozen value is being made."""
-    if getattr(props, name) is None:
+    if getattr(props, name) in (None, ()):
         object.__setattr__(props, name, value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
 from rowmill.model.permissions import READ, TABLE, WRITE
@@ -80,14 +79,3 @@ def save_rows(role: iam.Role, table: ITable | None) -> None:
     role.add_to_policy(statement(TABLE, [table.table_arn]))
     if table.encryption_key is not None:
         table.encryption_key.grant_encrypt_decrypt(role)
-
-
-def ask_executions(role: iam.Role, machine_name: str, scope: cdk.Stack) -> None:
-    """Let pods ask whether another execution of their own state machine is still under way."""
-    arn = scope.format_arn(
-        service="states",
-        resource="execution",
-        resource_name=f"{machine_name}:*",
-        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-    )
-    role.add_to_policy(statement(["states:DescribeExecution"], [arn]))

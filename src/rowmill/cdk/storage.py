@@ -24,8 +24,15 @@ if TYPE_CHECKING:
 CSI_ACCOUNT = "efs-csi-controller-sa"
 
 
-def bucket(scope: Construct, name: str, props: JobProps) -> s3.Bucket:
-    """Return a new bucket: encrypted, by TLS only, for nobody else; broken uploads go after a week."""
+def bucket(scope: Construct, name: str, props: JobProps, *, days: int | None = None) -> s3.Bucket:
+    """Return a new bucket: encrypted, by TLS only, for nobody else; broken uploads go after a week.
+
+    Args:
+        scope: Where it stands.
+        name: What it is called there.
+        props: What becomes of it, and where its access logs go.
+        days: How long objects are kept, None = for ever.
+    """
     return s3.Bucket(
         scope,
         name,
@@ -34,7 +41,12 @@ def bucket(scope: Construct, name: str, props: JobProps) -> s3.Bucket:
         minimum_tls_version=1.2,
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-        lifecycle_rules=[s3.LifecycleRule(abort_incomplete_multipart_upload_after=cdk.Duration.days(7))],
+        lifecycle_rules=[
+            s3.LifecycleRule(
+                abort_incomplete_multipart_upload_after=cdk.Duration.days(7),
+                expiration=None if days is None else cdk.Duration.days(days),
+            )
+        ],
         server_access_logs_bucket=props.access_logs_bucket,
         server_access_logs_prefix=f"{name.lower()}/" if props.access_logs_bucket else None,
         removal_policy=logs.removal(props),
@@ -79,7 +91,8 @@ def file_system(
         removal_policy=logs.removal(props),
     )
     made.connections.allow_default_port_from(cluster.cluster_security_group, "nodes mount it")
-    made.connections.allow_default_port_from(clients, "the split-file Lambda mounts it")
+    lambdas = ec2.Peer.security_group_id(clients.security_group_id)
+    made.connections.allow_default_port_from(lambdas, "the split-file Lambda mounts it")
     _driver(made, cluster)
     return made
 

@@ -11,8 +11,8 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 
-from rowmill.cdk import interim as patterns
 from rowmill.cdk import storage
+from rowmill.statemachine import events as patterns
 
 if TYPE_CHECKING:
     from aws_cdk import aws_stepfunctions as sfn

@@ -27,11 +27,8 @@ SHOWN = 20
 @declared.job
 @declared.input_
 @declared.request_options
-@click.option(
-    "--on",
-    type=click.Choice(["inline", "processes", "kubernetes"]),
-    help="kubernetes: try the cluster and, from a pod, the places.",
-)
+@declared.on
+@declared.state_machine
 @declared.kubernetes_options
 @click.option("--places-only", is_flag=True, help="Look at no rows.")
 @declared.as_json

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rowmill.settings import RUNNERS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -117,6 +119,10 @@ REQUEST = (
     output, table, workspace, workers, rows_per_partition, params, rejects, create_table, write_rate, tracker,
     keep_code, fresh, overwrite,
 )  # fmt: skip
+on = click.option("--on", type=click.Choice(RUNNERS), help="Where rows run.  [default: here, by their number]")
+state_machine = click.option(
+    "--state-machine", metavar="NAME|ARN", help="Of --on stepfunctions.  [default: the only one that fits]"
+)
 namespace = click.option("--namespace", metavar="NAME", help="Where pods run.  [default: the kubeconfig's]")
 kube_context = click.option(
     "--kube-context", metavar="NAME", help="Context of the kubeconfig.  [default: the current one]"

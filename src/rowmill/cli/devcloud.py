@@ -1,4 +1,4 @@
-"""`rowmill devcloud up|down|status|reset|env`: the local AWS."""
+"""`rowmill devcloud up|down|status|reset|env|deploy`: the local AWS."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from rowmill.cli import declaring as declared
 from rowmill.cli import layout, telling
@@ -123,6 +124,28 @@ def env(data: str) -> None:
     telling.answer(clouds.exports(cloud.env))
 
 
+@declared.command(
+    "rowmill devcloud deploy cdk.out",
+    "Deploy what `cdk synth` made onto the local AWS, as it is: assets, then the template. Images are not built: they "
+    "are this environment, with the folder that the Dockerfile copies to /job.",
+)
+@click.argument("folder", metavar="CDK_OUT", type=click.Path())
+@click.argument("stack", default="")
+@click.option("--region", default="", help="Of the stack.  [default: the stack's own, or us-east-1]")
+@data_option
+@declared.as_json
+def deploy(folder: str, stack: str, region: str, data: str, *, as_json: bool) -> None:
+    """Deploy it."""
+    from rowmill import devcloud as clouds
+
+    made = clouds.running(data).deploy(folder, stack, region=region)
+    if as_json:
+        telling.answer_json({"schema": "rowmill.deployed/1", **msgspec.to_builtins(made)})
+    else:
+        head = f"the stack {made.name} is there, in {made.region}"
+        telling.answer("\n".join([head, *([layout.fields(list(made.outputs.items()))] if made.outputs else [])]))
+
+
 @click.group(
     help=declared.with_example("rowmill devcloud up", "A local AWS to try and to test with."),
     short_help="A local AWS to try and to test with",
@@ -132,5 +155,5 @@ def devcloud() -> None:
     """Take a command."""
 
 
-for command in (up, down, status, reset, env):
+for command in (up, down, status, reset, env, deploy):
     devcloud.add_command(command)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from rowmill.model.ended import Ended
     from rowmill.model.report import Report
 
 KIB = 1024
@@ -106,3 +107,22 @@ def repeated_text(report: Report) -> str:
     """Return that there was nothing left to do."""
     told = f"run {report.run_id} had done this on {report.end}; nothing was done again (--fresh does everything anew)"
     return f"{told}\nof that day:\n{report_text(report)}"
+
+
+def ended_text(ended: Ended) -> str:
+    """Return how a run ended whose report is out of sight: nothing is said that the execution did not tell."""
+    if ended.status == "duplicate" or ended.written is None:
+        return f"run {ended.run_id} had done this before; nothing was done again (--fresh does everything anew)"
+    counts = {name: getattr(ended, name) or 0 for name in ("rows", "written", "filtered", "rejected", "duplicates")}
+    block = fields(
+        [
+            ("read", f"{counts['rows']:,} rows of {ended.input}"),
+            *((name, f"{counts[name]:,}") for name in ("written", "filtered", "rejected", "duplicates")),
+            ("output", ended.output),
+            ("report", f"{ended.report} in the machine's workspace, which is not in sight from here"),
+            ("execution", ended.execution),
+            ("run", f"{ended.run_id}, attempt {ended.attempt}"),
+        ]
+    )
+    sums = " + ".join(f"{counts[name]:,} {name}" for name in ("written", "filtered", "rejected"))
+    return f"{block}\nproved: {counts['rows']:,} rows in = {sums}; order checked"

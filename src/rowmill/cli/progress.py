@@ -116,7 +116,7 @@ def _drawing(out: IO[str]) -> Iterator[Callable[[View], None]]:
 def told(view: View) -> str:
     """Return a view in words."""
     if not view.rows:
-        return "counting rows"
+        return "counting rows" if view.step == "split" else "rows are out of sight from here"
     parts = [
         f"{view.rows_done:,}/{view.rows:,} rows",
         f"{view.rows_per_second:,} rows/s",

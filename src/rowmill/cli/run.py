@@ -22,15 +22,12 @@ if TYPE_CHECKING:
 @declared.job
 @declared.input_
 @declared.request_options
-@click.option(
-    "--on",
-    type=click.Choice(["inline", "processes", "kubernetes"]),
-    help="Where rows run.  [default: here, by their number]",
-)
+@declared.on
+@declared.state_machine
 @click.option("--sequential", is_flag=True, help="Inline, in one partition, into INPUT_Single_Output.")
 @click.option("--dry-run", is_flag=True, help="Show the plan, and write nothing.")
 @declared.kubernetes_options
-@click.option("--detach", is_flag=True, help="Let a coordinator in the cluster carry the run out, and come back.")
+@click.option("--detach", is_flag=True, help="Let the cluster or the state machine carry the run out, and come back.")
 @declared.execution
 @click.option("--no-progress", is_flag=True, help="Show no progress.")
 @declared.as_json
@@ -60,11 +57,15 @@ def run(
         detached(job, input, chosen)
         return
     from rowmill import api
+    from rowmill.model.ended import Ended
 
     if execution and is_duplicate(job, input, execution, chosen):
         return
     with telling.users_code(), progress.shown(wanted=not (manner.quiet or no_progress)) as watch:
         report = api.run(job, input, **chosen, watch=watch, tell=telling.note)
+    if isinstance(report, Ended):  # of an execution: its own pods have told it
+        telling.answer_json(report) if as_json else telling.answer(layout.ended_text(report))
+        return
     ending.step("run", **ending.facts_of(report))
     if as_json:
         telling.answer_json(report)
@@ -88,11 +89,17 @@ def is_duplicate(job: str, given: str, execution: str, chosen: dict[str, Any]) -
 
 
 def detached(job: str, given: str, chosen: dict[str, Any]) -> None:
-    """Start a coordinator in the cluster, and tell how it is followed."""
-    if chosen["on"] != "kubernetes":
-        raise click.UsageError("--detach is for --on kubernetes: nothing here goes on without you")
+    """Start what carries a run out without this process, and tell how it is followed."""
     from rowmill import api
 
+    if chosen["on"] == "stepfunctions":
+        telling.answer(
+            f"{api.execute(job, given, **chosen)} carries the run out\n"
+            "the same command without --detach attaches to it, and tells how it ended"
+        )
+        return
+    if chosen["on"] != "kubernetes":
+        raise click.UsageError("--detach is for --on kubernetes or stepfunctions: nothing here goes on without you")
     with telling.users_code():
         name = api.detach(job, given, **chosen)
     telling.answer(

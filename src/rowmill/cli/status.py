@@ -34,5 +34,7 @@ def status(run_id: str | None, *, workspace: str | None, as_json: bool) -> None:
         *([("told by", one.source)] if one.state in ("running", "in pods") else []),
         *([("failure", telling.problem(one.failure))] if one.failure else []),
         *([("next", one.next)] if one.next else []),
+        *([("execution", one.execution)] if one.execution else []),
+        *([("standing", one.execution_state)] if one.execution_state else []),
     ]
     telling.answer(f"run {one.run_id}: {one.state}\n{layout.fields(pairs)}")

@@ -26,7 +26,9 @@ from rowmill.errors import ConfigurationError, StateError, TransientError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Devcloud", "down", "environment", "exports", "read", "reset", "up"]
+    from rowmill.devcloud.deploying import Deployed
+
+__all__ = ["Devcloud", "down", "environment", "exports", "read", "reset", "running", "up"]
 
 PORT, VALKEY_PORT, EKS_PORT, KUBERNETES_PORT = 14566, 16379, 16443, 16444
 STATE, LOCK = "state.json", "lock"
@@ -99,6 +101,12 @@ class Devcloud(msgspec.Struct, frozen=True):
     def alive(self) -> bool:
         """Whether all its processes run."""
         return all(map(processes.runs, self.started.values()))
+
+    def deploy(self, folder: str | Path, stack: str = "", *, region: str = "") -> Deployed:
+        """Deploy what `cdk synth` made; the arguments, and what it refuses, are those of `deploying.deploy`."""
+        from rowmill.devcloud.deploying import deploy  # noqa: PLC0415 - only who deploys pays for it
+
+        return deploy(self, folder, stack, region=region)
 
     def down(self) -> bool:
         """Stop it, and nothing else; return whether it was up."""
@@ -257,6 +265,18 @@ def _down(folder: Path) -> bool:
     return True
 
 
+def running(data: str | Path) -> Devcloud:
+    """Return what runs with a data folder.
+
+    Raises:
+        StateError: Nothing does.
+    """
+    found = read(data)
+    if found is None or not found.alive:
+        raise StateError("the local AWS does not run", hint="rowmill devcloud up")
+    return found
+
+
 def reset(data: str | Path) -> Devcloud:
     """Empty all its stores; it goes on where it is.
 
@@ -264,9 +284,7 @@ def reset(data: str | Path) -> Devcloud:
         StateError: It does not run.
         TransientError: It does not answer.
     """
-    found = read(data)
-    if found is None or not found.alive:
-        raise StateError("the local AWS does not run", hint="rowmill devcloud up")
+    found = running(data)
     with _alone(Path(found.data)) as folder:
         emptied = _answers(f"{found.endpoint}/_ministack/reset", b"") and _flushed(found.valkey_port)
         if not (emptied and _answers(f"{found.kubernetes_url}{_door(found)}/_devcloud/reset", b"")):

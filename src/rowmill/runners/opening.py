@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rowmill import settings, wire
-from rowmill.errors import StateError
+from rowmill.errors import RowmillError, StateError
 from rowmill.model import codec
 from rowmill.model.run import RunRecord
 from rowmill.runners.loading import code_digest, load_job
@@ -75,3 +77,12 @@ def opened(workspace: Storage, record: RunRecord, job: Job, job_ref: str, *, wri
 def workspace_at(given: str | None) -> Storage:
     """Open the workspace that is given, or else set."""
     return open_storage(settings.resolve({"workspace": given})["workspace"].value)
+
+
+def reached(workspace: str) -> Storage | None:
+    """Return the workspace as pods see it, if this process sees it too."""
+    if "://" not in workspace and not Path(workspace, wire.RUNS).is_dir():
+        return None
+    with suppress(RowmillError):
+        return open_storage(workspace)
+    return None

@@ -12,6 +12,7 @@ from rowmill.errors import RowmillError, StateError
 from rowmill.model import codec
 from rowmill.model.attempt import Attempt, share_of
 from rowmill.model.manifest import Manifest
+from rowmill.model.report import Report
 from rowmill.runners import attempts, beginning, coordinator, executing, failures
 from rowmill.runners.attempts import now, who
 from rowmill.runners.inline import run_inline
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from rowmill.model.manifest import Partition
     from rowmill.model.receipt import Receipt
-    from rowmill.model.report import Report
     from rowmill.runners.coordinator import How
     from rowmill.steps import Run
     from rowmill.storage import Claim
@@ -72,16 +72,17 @@ def begin(run: Run, how: How) -> Begun | Duplicate:
 
     Restart: an execution that comes again goes on, and does not begin anew a second time.
     """
-    if other := _twin(run, how):  # found at once: the claim may be held for long
-        return Duplicate(run.id, other)
+    if (twin := _twin(run, how)) is not None:  # found at once: the claim may be held for long
+        return twin
     with claimed(run) as claim:
-        if other := _twin(run, how):  # or it came while the claim was waited for
-            return Duplicate(run.id, other)
+        if (twin := _twin(run, how)) is not None:  # or it came while the claim was waited for
+            return twin
         return _begun(run._replace(check_claim=claim.check), how)
 
 
-def _twin(run: Run, how: How) -> str:
-    return executing.twin(run, how.execution, fresh=how.fresh) if how.execution else ""
+def _twin(run: Run, how: How) -> Duplicate | None:
+    other = executing.twin(run, how.execution, fresh=how.fresh) if how.execution else ""
+    return Duplicate(run.id, other, run.load(run.name(wire.REPORT), Report)) if other else None
 
 
 def _begun(run: Run, how: How) -> Begun | Duplicate:

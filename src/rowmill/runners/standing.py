@@ -45,6 +45,8 @@ class Status(msgspec.Struct, frozen=True):
         attempt: Number of the newest try; 0 before there is one.
         failure: What that one failed with, and nothing has mended, as `RowmillError.as_dict` gives it.
         next: What to do, where somebody must do something or ask elsewhere.
+        execution: ARN of the state machine's execution that has the run, if one has.
+        execution_state: How that stands, where it was asked.
     """
 
     run_id: str
@@ -65,6 +67,8 @@ class Status(msgspec.Struct, frozen=True):
     attempt: int = 0
     failure: dict[str, str | int] | None = None
     next: str = ""
+    execution: str | None = None
+    execution_state: str | None = None
     schema: str = "rowmill.status/1"
 
 

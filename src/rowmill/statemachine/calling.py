@@ -45,7 +45,8 @@ NEVER = {"ErrorEquals": [*FOR_GOOD], "MaxAttempts": 0}
 
 def catching(then: str, **assigned: str) -> list[State]:
     """Return a `Catch` of everything that assigns variables and goes on elsewhere."""
-    return [{"ErrorEquals": ["States.ALL"], "Assign": _evaluated(assigned), "Output": NOTHING, "Next": then}]
+    rule = {"ErrorEquals": ["States.ALL"], "Output": NOTHING, "Next": then}
+    return [rule | (assigning(**assigned) if assigned else {})]
 
 
 def asking(
@@ -123,9 +124,9 @@ def pods_path(machine: Machine) -> str:
 
 
 def choosing(otherwise: str, *rules: tuple[str, str]) -> State:
-    """Return a state that goes where the first condition that holds says."""
+    """Return a state that goes where the first condition that holds says; it hands its input on."""
     choices = [{"Condition": evaluated(code), "Next": then} for code, then in rules]
-    return {"Type": "Choice", "Choices": choices, "Default": otherwise, "Output": NOTHING}
+    return {"Type": "Choice", "Choices": choices, "Default": otherwise}
 
 
 def assigning(**code: str) -> State:

@@ -17,14 +17,14 @@ NOT_THERE = "look at the KubernetesJob: kubectl describe jobs -l rowmill.dev/exe
 def job_told(code: str) -> str:
     """Return code for what a KubernetesJob says of itself: its name, how it ended, and which pod or index did it."""
     ended = "[$job.status.conditions[type in ['Complete', 'Failed'] and status = 'True']][0]"
-    words = "($exists($end.message) ? $end.message : '')"
-    pod = r"[$match($words, /for pod [^\/ ]+\/([^ ]+) failed/).groups][0]"
+    said = "($exists($end.message) ? $end.message : '')"
+    pod = r"[$match($said, /for pod [^\/ ]+\/([^ ]+) failed/).groups][0]"
     index = "$split($split($job.status.failedIndexes, ',')[0], '-')[0]"
     return (
-        f"( $job := {code}; $end := {ended}; $words := {words}; $pod := {pod}; "
+        f"( $job := {code}; $end := {ended}; $said := {said}; $pod := {pod}; "
         f"$index := $exists($job.status.failedIndexes) and $job.status.failedIndexes != '' ? {index} : ''; "
         "{'name': $job.metadata.name, 'end': $exists($end) ? $end.type : '', "
-        "'reason': $exists($end.reason) ? $end.reason : '', 'words': $words, "
+        "'reason': $exists($end.reason) ? $end.reason : '', 'words': $said, "
         "'pod': $exists($pod) ? $pod : '', 'index': $index} )"
     )
 
@@ -57,8 +57,8 @@ def failure_of_pods(step: str, job: str) -> str:
     place = "($exists({0}.ordinal) ? {0}.ordinal : $exists({0}.partition) ? {0}.partition : 0)"
     first, second = place.format("$one"), place.format("$other")
     return (
-        f"( $told := [$map({_messages(ERROR_SCHEMA)}, function($text) {{ $parse($text) }})]; "
-        "$meant := [$filter($told, function($one) { $one.error != 'Stopped' })]; "
+        f"( $all := [$map({_messages(ERROR_SCHEMA)}, function($text) {{ $parse($text) }})]; "
+        "$meant := [$filter($all, function($one) { $one.error != 'Stopped' })]; "
         "$firm := [$filter($meant, function($one) { $not($one.exit_code in [1, 75]) })]; "
         "$chosen := $count($firm) > 0 ? $firm : $meant; "
         f"$first := $sort($chosen, function($one, $other) {{ {first} > {second} }})[0]; "

@@ -112,9 +112,9 @@ def _run(step: Step) -> dict[str, State]:
     query = {"labelSelector": [evaluated(step.selector)], "limit": [MOST_FAILED]}
     look = asking(step.machine, "GET", jobs_path(step.machine), query=query)
     look |= assigning(**{step.job[1:]: failing.job_told(failed)})
-    look |= {"Catch": catching(step.failed), "Next": f"{step.name}Found"}
+    look |= {"Catch": catching(step.failed), "Next": f"{step.name}Ended"}
     found = choosing(step.failed, (f"{step.job}.end = 'Failed'", f"{step.name}Cause"))
-    return {step.name: run, trouble: look, f"{step.name}Found": found}
+    return {step.name: run, trouble: look, f"{step.name}Ended": found}
 
 
 def _looked_at(step: Step) -> dict[str, State]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rowmill import wire
@@ -14,7 +13,7 @@ from rowmill.model.attempt import Attempt, share_of
 from rowmill.runners import attempts, failures
 from rowmill.runners.kubernetes import choosing
 from rowmill.runners.kubernetes.telling import INDEX
-from rowmill.storage import open_storage
+from rowmill.runners.opening import reached
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,15 +40,6 @@ def keep(
             log = cluster.log(pod["metadata"]["name"], tail_lines=LOG_LINES)
             if log is not None:
                 _keep(place, run_id, job, pod, error, log)
-
-
-def reached(workspace: str) -> Storage | None:
-    """Return the workspace as pods see it, if this process sees it too."""
-    if "://" not in workspace and not Path(workspace, wire.RUNS).is_dir():
-        return None
-    with suppress(RowmillError):
-        return open_storage(workspace)
-    return None
 
 
 def _keep(

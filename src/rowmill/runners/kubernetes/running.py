@@ -19,6 +19,7 @@ from rowmill.model.report import Report
 from rowmill.runners.kubernetes import choosing, keeping, telling
 from rowmill.runners.kubernetes.following import DELETED, Followed, Following, followed, jobs_of, pods_of
 from rowmill.runners.kubernetes.progress import Counted, Found, view_of
+from rowmill.runners.opening import reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -155,7 +156,7 @@ def process(
     def manifest(attempt: int) -> Object:
         return kubejobs.process_job(made.pods, found.run_id, attempt=attempt, completions=pods, workers=workers)
 
-    counted = Counted(keeping.reached(made.pods.workspace), found.run_id)
+    counted = Counted(reached(made.pods.workspace), found.run_id)
     following = Following(cluster, tell, lambda job: watch(view_of(job, found, counted.done())))
     step(made, following, {naming.RUN: found.run_id, naming.STEP: "process"}, manifest, found.next_attempt)
 
