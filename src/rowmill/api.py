@@ -167,7 +167,7 @@ def run(
         with in_cluster(asked, keep_code=keep_code, overwrite=overwrite) as (ready, cluster):
             return run_in_pods(ready, cluster, watch, tell or (lambda _: None))
     made, where = start(asked)
-    how = How(where, made.record.workers, keep_code, fresh, overwrite, watch)
+    how = How(where, made.record.workers, keep_code, fresh, overwrite, watch, tell=tell or (lambda _: None))
     tracked = open_tracker(made.record.tracker, made.id)
     try:
         return coordinator.coordinate(made, how, tracked)

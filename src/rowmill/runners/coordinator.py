@@ -17,7 +17,7 @@ from rowmill.model import codec, policy
 from rowmill.model.attempt import Attempt
 from rowmill.model.report import Output, Part, Report, ReportInput, Seconds
 from rowmill.model.run import RunRecord
-from rowmill.runners import attempts, beginning, failures
+from rowmill.runners import attempts, beginning, failures, remembering
 from rowmill.runners.attempts import now, who
 from rowmill.runners.inline import run_inline
 from rowmill.runners.processes import Workers
@@ -54,6 +54,7 @@ class How(NamedTuple):
         overwrite: An output of another run may be replaced.
         watch: Called with the view of progress several times a second; None = nobody looks.
         execution: ARN of the state machine's execution that asks for the run.
+        tell: Called with what is worth knowing before the run begins.
     """
 
     on: str = ""
@@ -63,6 +64,7 @@ class How(NamedTuple):
     overwrite: bool = False
     watch: Callable[[View], None] | None = None
     execution: str = ""
+    tell: Callable[[str], None] = lambda _: None
 
 
 def coordinate(run: Run, how: How, tracker: Tracker) -> Report:
@@ -84,7 +86,9 @@ def coordinate(run: Run, how: How, tracker: Tracker) -> Report:
         run = run._replace(check_claim=may_publish, border=steering.border)
         if how.fresh:
             beginning.start_anew(run)
-        elif (done := finished(run)) is not None:
+        else:
+            remembering.look_back(run, how.tell, overwrite=how.overwrite)
+        if not how.fresh and (done := finished(run)) is not None:
             beginning.check_code_of(done, run, keep=how.keep_code)
             return done
         beginning.check_output(run, overwrite=how.overwrite or how.fresh)
@@ -205,9 +209,7 @@ def finished(run: Run) -> Report | None:
     report = run.load(run.name(wire.REPORT), Report)
     if report is None:
         return None
-    folder, name = place_of(run.record.output)
-    found = run.open_storage(folder).stat(name)
-    if found is None or found.bytes != report.output.bytes:
+    if remembering.published(run, report) != remembering.THERE:
         return None
     if run.table is not None and run.table.settled() is None:
         run.table.discard()
@@ -272,6 +274,8 @@ def publish_report(
 ) -> Report:
     """Write the report: with it the run has ended well."""
     record = run.record
+    folder, name = place_of(record.output)
+    output = run.open_storage(folder).stat(name)
     report = Report(
         run_id=run.id,
         status="succeeded",
@@ -290,7 +294,12 @@ def publish_report(
             "rejects": record.rejects,
             **{f"param {name}": value for name, value in record.params.items()},
         },
-        output=Output(record.output, sum(part.bytes for part in merged.parts), merged.counts.written),
+        output=Output(
+            record.output,
+            sum(part.bytes for part in merged.parts),
+            merged.counts.written,
+            "" if output is None else output.version,
+        ),
         rejects=merged.rejects,
         table=record.table or None,
         table_rows=merged.table_rows,
