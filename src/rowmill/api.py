@@ -22,6 +22,7 @@ from rowmill.runners.deployed import checked as machine_checked
 from rowmill.runners.deployed import execute as execute
 from rowmill.runners.deployed import execution_under_way as execution_under_way
 from rowmill.runners.deployed import stop_execution as stop_execution
+from rowmill.runners.evidence import evidence as evidence
 from rowmill.runners.looking import follow as follow
 from rowmill.runners.looking import logs as logs
 from rowmill.runners.looking import show as show

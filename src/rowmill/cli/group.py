@@ -32,6 +32,7 @@ NAMES = (
     "tracker",
     "runs",
     "verify",
+    "evidence",
     "clean",
     "generate",
     "devcloud",
