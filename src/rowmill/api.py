@@ -26,6 +26,7 @@ from rowmill.runners.evidence import evidence as evidence
 from rowmill.runners.looking import follow as follow
 from rowmill.runners.looking import logs as logs
 from rowmill.runners.looking import show as show
+from rowmill.runners.notifying import told as told
 from rowmill.runners.opening import open_run, workspace_at
 from rowmill.runners.starting import NO_TABLE, Asked, absolute, job_of, start
 from rowmill.steps import split as splitting

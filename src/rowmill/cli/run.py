@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @declared.kubernetes_options
 @click.option("--detach", is_flag=True, help="Let the cluster or the state machine carry the run out, and come back.")
 @declared.execution
+@declared.notify
 @click.option("--no-progress", is_flag=True, help="Show no progress.")
 @declared.as_json
 @click.pass_obj
@@ -43,6 +45,7 @@ def run(
     dry_run: bool,
     detach: bool,
     execution: str,
+    notify: str,
     as_json: bool,
     **chosen: Any,
 ) -> None:
@@ -54,6 +57,8 @@ def run(
         planning.show(job, input, chosen, sample=False, as_json=as_json)
         return
     if detach:
+        if notify:
+            raise click.UsageError("--notify tells when this command ends: leave out --detach")
         detached(job, input, chosen)
         return
     from rowmill import api
@@ -62,7 +67,8 @@ def run(
     if execution and is_duplicate(job, input, execution, chosen):
         return
     with telling.users_code(), progress.shown(wanted=not (manner.quiet or no_progress)) as watch:
-        report = api.run(job, input, **chosen, watch=watch, tell=telling.note)
+        do = partial(api.run, job, input, **chosen, watch=watch, tell=telling.note)
+        report = api.told(notify, job, input, do, telling.note)
     if isinstance(report, Ended):  # of an execution: its own pods have told it
         telling.answer_json(report) if as_json else telling.answer(layout.ended_text(report))
         return
