@@ -29,6 +29,7 @@ from rowmill.runners.looking import show as show
 from rowmill.runners.notifying import told as told
 from rowmill.runners.opening import open_run, workspace_at
 from rowmill.runners.starting import NO_TABLE, Asked, absolute, job_of, start
+from rowmill.runners.watching import watch as watch
 from rowmill.steps import split as splitting
 from rowmill.steps.source import spool
 from rowmill.tracker import open_tracker

@@ -14,6 +14,7 @@ NAMES = (
     "init",
     "try",
     "run",
+    "watch",
     "plan",
     "check",
     "render",
