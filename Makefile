@@ -24,10 +24,13 @@ $(STAMP): $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
 	touch $@
 
-servers:  ## PostgreSQL from Debian, where it is missing: tests start their own
+servers:  ## PostgreSQL and Chromium from Debian, where they are missing: tests start their own
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 		{ echo "installing Debian's postgresql for the tests"; apt-get update -qq && apt-get install -y -qq postgresql >/dev/null; } || \
 		{ echo "the tests need PostgreSQL's server: apt-get install postgresql, as root" >&2; exit 1; }
+	@test -x /usr/bin/chromium || \
+		{ echo "installing Debian's chromium for the tests"; apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
+		{ echo "the tests of the pages need Chromium: apt-get install chromium, as root" >&2; exit 1; }
 
 $(VALIDATOR): | $(BIN)/python
 	@command -v npm >/dev/null && npm install --silent --no-fund --no-audit --prefix $(VENV)/node asl-validator@4.0.0 || \
@@ -50,7 +53,7 @@ demo: $(STAMP)  ## a million orders: split, process, merge; the report, the firs
 test: $(DEV_STAMP)  ## all tests, TESTS_AT_ONCE=3: many of them wait more than they work
 	$(PYTEST)
 
-test-kubernetes: $(DEV_STAMP)  ## the Kubernetes runner on the cluster of KUBECONFIG, with ROWMILL_TEST_IMAGE (kind, k3d, EKS)
+test-kubernetes: $(DEV_STAMP)  ## the Kubernetes runner on the cluster of KUBECONFIG, with ROWMILL_TEST_IMAGE, and room for six pods (kind, k3d, EKS)
 	ROWMILL_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/kubernetes --timeout 1800 -rs
 
 $(LOWEST)/.installed: $(DEV_STAMP) pyproject.toml

@@ -28,7 +28,8 @@ AT_MOST_S = {FEW: 15.0, MANY: 90.0}
 CDK = {"CDK_VALIDATION": "false", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}
 
 ABOUT = """The construct's unchanged template on the local AWS: from the put of a file to the end of the execution that
-its event starts. Split, process and merge are KubernetesJobs, the workspace is on a folder as EFS, items go into DynamoDB.
+its event starts. Split, process and merge are KubernetesJobs, the workspace is a folder as EFS, items go
+into DynamoDB.
 Pods are processes of this machine: no image is pulled, no node starts. 20,000 orders are 40 partitions. *Usual* looks
 for what has ended as the construct does by itself, after 5 s, then each 5 to 30 s; *quick* each 1 to 2 s. Output and
 items were compared with the oracle."""

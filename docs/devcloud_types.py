@@ -17,6 +17,7 @@ def devcloud_types(_page: Path) -> str:
         ("made by Rowmill's own code", types.MADE_HERE),
         ("MiniStack's, and led to this machine's parts", types.COMPLETED),
         ("taken, and nothing is made", types.NOTHING_MADE),
+        ("refused, since nothing here does it", types.NOT_DONE),
         ("Kubernetes' kinds in manifests that are left out", types.OBJECTS_NOT_MADE),
     ]
     head = ["| how | types |", "| --- | --- |"]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rowmill.formats.fixed import FixedWidth
     from rowmill.formats.jsonl import Jsonl
     from rowmill.formats.lines import Lines
+    from rowmill.formats.trailer import Trailer
     from rowmill.job import Context, Exec, Job, Reject, Skip, Table
 
 _HOMES = {
@@ -41,6 +42,7 @@ _HOMES = {
     "rowmill.formats.fixed": ("FixedWidth",),
     "rowmill.formats.jsonl": ("Jsonl",),
     "rowmill.formats.lines": ("Lines",),
+    "rowmill.formats.trailer": ("Trailer",),
     "rowmill.job": ("Context", "Exec", "Job", "Reject", "Skip", "Table"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -63,6 +65,7 @@ __all__ = [
     "Skip",
     "StateError",
     "Table",
+    "Trailer",
     "TransientError",
     "__version__",
     "plan",

@@ -11,6 +11,9 @@ from rowmill.runners.alone import merge as merge
 from rowmill.runners.alone import process as process
 from rowmill.runners.alone import process_share as process_share
 from rowmill.runners.alone import split as split
+from rowmill.runners.asking import follow as follow
+from rowmill.runners.asking import logs as logs
+from rowmill.runners.asking import show as show
 from rowmill.runners.clustered import control as control
 from rowmill.runners.clustered import detach as detach
 from rowmill.runners.clustered import in_cluster
@@ -23,11 +26,16 @@ from rowmill.runners.deployed import execute as execute
 from rowmill.runners.deployed import execution_under_way as execution_under_way
 from rowmill.runners.deployed import stop_execution as stop_execution
 from rowmill.runners.evidence import evidence as evidence
-from rowmill.runners.looking import follow as follow
-from rowmill.runners.looking import logs as logs
-from rowmill.runners.looking import show as show
 from rowmill.runners.notifying import told as told
 from rowmill.runners.opening import open_run, workspace_at
+from rowmill.runners.repairing import rehearse as rehearse
+from rowmill.runners.repairing import rejects as rejects
+from rowmill.runners.repairing import rejects_csv as rejects_csv
+from rowmill.runners.repairing import repair as repair
+from rowmill.runners.repairing import waive as waive
+from rowmill.runners.reporting import look as look
+from rowmill.runners.reporting import refused as refused
+from rowmill.runners.reporting import report as report
 from rowmill.runners.starting import NO_TABLE, Asked, absolute, job_of, start
 from rowmill.runners.watching import watch as watch
 from rowmill.steps import split as splitting
@@ -129,7 +137,7 @@ def run(
         on: `inline`, `processes`, `kubernetes` or `stepfunctions`; by default here, by the number of rows.
         rows_per_partition: A number, or `auto` = by the number of rows, which also is the default.
         params: What `ctx.params` gives.
-        rejects: `stop`, a number of rows, or a share as `0.5%`.
+        rejects: `stop`, a number of rows, a share as `0.5%`, or `hold`.
         create_table: Make a DynamoDB table that is not there.
         write_rate: Write units a second into DynamoDB, over all workers.
         tracker: A `redis://` or `rediss://` address that shows progress to others.

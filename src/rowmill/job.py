@@ -164,11 +164,11 @@ class Job:
         process: An `Exec`, in place of a decorated function.
         rows_per_partition: The job's own default; None = by size.
         concurrency: For `async def`: rows in flight per worker.
-        rejects: `stop`, a number of rows, or a share as `0.5%`: the job's own default.
+        rejects: `stop`, a number of rows, a share as `0.5%`, or `hold`: the job's own default.
         on_error: `reject` turns an exception of the function into a reject; by default it ends the run.
         tries: How often a row is tried that raises `TransientError`.
         totals: Columns of the input whose exact sums are reported by outcome.
-        sensitive: Columns that no view may show; no message shows a row's values in any case.
+        sensitive: Columns of the input that no view, reason or message shows; the rejects file does.
     """
 
     def __init__(
@@ -204,6 +204,8 @@ class Job:
                 f"results cannot be written as {self.writes.encoding}: parts in it cannot be joined",
                 hint="declare encoding='utf-8' for the output",
             )
+        if isinstance(self.writes, Csv) and self.writes.trailer is not None:
+            raise ConfigurationError("an output has no trailer", hint="leave Csv(trailer=…) out of Job(writes=…)")
         self.table = table
         self.rows_per_partition = rows_per_partition
         self.concurrency = concurrency

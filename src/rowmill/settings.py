@@ -115,7 +115,7 @@ SETTINGS: dict[str, Setting] = {
         _runner, None, "inline, processes, kubernetes or stepfunctions; by default here, by the number of rows"
     ),
     "rows_per_partition": Setting(_rows, None, "rows in a partition, or auto"),
-    "rejects": Setting(str, None, "stop, a number of rows, or a share as 0.5%"),
+    "rejects": Setting(str, None, "stop, a number of rows, a share as 0.5%, or hold"),
     "create_table": Setting(_yes, False, "make a DynamoDB table that is not there, on demand, with the job's key"),
     "write_rate": Setting(_whole, None, "write units a second into DynamoDB, over all workers of a run"),
     "tracker": Setting(_tracker, "", "redis:// or rediss:// address that shows progress to others; none by default"),

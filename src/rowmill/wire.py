@@ -8,7 +8,9 @@ RUNS = "runs"
 RUN, MANIFEST, REPORT, PROGRESS = "run.json", "manifest.json", "report.json", "progress.json"
 RECEIPTS, DATA, REJECTS, ATTEMPTS, ASIDE, REPORTS = "receipts", "data", "rejects", "attempts", "aside", "reports"
 ITEMS = "items.json"
-FILTERED, FAILURES = "filtered", "failures"
+FILTERED, FAILURES, REPAIRS = "filtered", "failures", "repairs"
+CORRECTIONS, DELTA = "rows.jsonl", "delta"  # what an attempt at a repair keeps: what was given, and what it came to
+HELD = "held.json"  # the latest report of a run whose output is withheld
 SPOOL = "input"  # the decoded copy of an input that cannot be sought
 CLAIM = "claim"
 INTENTS, ANSWER = "intents", ".answer.json"  # what people ask of a run under way, and what its coordinator says
@@ -21,7 +23,8 @@ WORKSPACE_VARIABLE = "ROWMILL_WORKSPACE"
 TERMINATION_VARIABLE = "ROWMILL_TERMINATION_LOG"  # where a pod writes how its step ended
 TEST_IMAGE_VARIABLE = "ROWMILL_TEST_IMAGE"  # what the tests run on a real cluster
 NOTIFY_SECRET_VARIABLE = "ROWMILL_NOTIFY_SECRET"  # noqa: S105 - a name; a webhook knows by it what is ours
-NO_SETTINGS = (TERMINATION_VARIABLE, TEST_IMAGE_VARIABLE, NOTIFY_SECRET_VARIABLE)
+UI_TOKEN_VARIABLE = "ROWMILL_UI_TOKEN"  # noqa: S105 - a variable's name
+NO_SETTINGS = (TERMINATION_VARIABLE, TEST_IMAGE_VARIABLE, NOTIFY_SECRET_VARIABLE, UI_TOKEN_VARIABLE)
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"  # Kubernetes' own
 
 TRACKER_LIFE_S = 7 * 24 * 3600  # how long a tracker keeps what it was told last
@@ -59,14 +62,27 @@ def filtered_name(run_id: str, partition: int, attempt: str) -> str:
     return f"{run_dir(run_id)}/{FILTERED}/{partition:05d}-{attempt}.json"
 
 
+def repair_name(run_id: str, number: int) -> str:
+    """Return the name of what commits a repair."""
+    return f"{run_dir(run_id)}/{REPAIRS}/{number:05d}.json"
+
+
+def repair_part(run_id: str, number: int, attempt: str, part: str) -> str:
+    """Return the name of what one attempt at a repair keeps: the corrected rows, or the output's."""
+    return f"{run_dir(run_id)}/{REPAIRS}/{number:05d}-{attempt}.{part}"
+
+
 def failure_name(run_id: str, partition: int | None, attempt: str) -> str:
     """Return the name of what is kept of a failed try of a partition, or of the run where no partition is to blame."""
     return f"{run_dir(run_id)}/{FAILURES}/{'run' if partition is None else f'{partition:05d}'}-{attempt}.json"
 
 
 def todo_key(run_id: str) -> str:
-    """Return the tracker's key of the set of partitions still to do."""
-    return f"rowmill:{run_id}"
+    """Return the tracker's key of the set of partitions still to do.
+
+    All keys of a run are in one slot, by what is in braces: a server in cluster mode takes no transaction over several.
+    """
+    return f"rowmill:{{{run_id}}}"
 
 
 def location(input_url: str, partition: int, start: int, end: int) -> str:

@@ -38,7 +38,9 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def measured(folders):
-    return bench(*folders, *(word for name in NAMES for word in ("--only", name)))  # `rate` always takes two minutes
+    return bench(
+        *folders, *(word for name in NAMES for word in ("--only", name))
+    )  # `rate` takes two minutes, `aws` one
 
 
 def test_every_experiment_keeps_each_single_figure_with_rows_bytes_seed_and_date(measured):

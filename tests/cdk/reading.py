@@ -18,12 +18,15 @@ ALL = [
     "sequential",
     "rendered",
     "given",
+    "indexed-sync",
+    "inline-call",
+    "distributed-sync",
     "given-things",
     "two",
     "split",
     "job",  # the second stack of `split`
 ]
-WITH_CLUSTER = [name for name in ALL if name not in {"given", "job"}]
+WITH_CLUSTER = [name for name in ALL if name not in {"given", "job", "indexed-sync", "inline-call", "distributed-sync"}]
 WITH_JOB = [name for name in ALL if name not in {"split", "two"}]
 Template = dict[str, Any]
 Properties = dict[str, Any]
@@ -59,6 +62,8 @@ REFERENCES = {
     "Fn::Join": lambda given: given[0].join(str(plain(part)) for part in given[1]),
     "Ref": lambda given: f"<{given}>",
     "Fn::GetAtt": lambda given: f"<{'.'.join(given)}>",
+    "Fn::Select": lambda given: f"{plain(given[1])}[{given[0]}]",
+    "Fn::Split": lambda given: f"{plain(given[1])}/{given[0]}",
     "Fn::Sub": lambda given: given,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,14 @@ def test_the_same_source_gives_the_same_asset(tmp_path: Path) -> None:
         files = sorted(file for file in (tmp_path / name).rglob("*") if file.is_file())
         seen.append([(str(file.relative_to(tmp_path / name)), file.read_bytes()) for file in files])
     assert seen[0] == seen[1]
+
+
+def test_an_installed_package_has_what_the_image_is_built_from() -> None:
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]
+    shared = wheel["wheel"]["shared-data"]
+    assert shared == {name: f"share/rowmill/{name}" for name in image.BUILT_FROM}
+    copied = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert all(name in copied for name in image.BUILT_FROM)
 
 
 def test_without_a_job_folder_the_image_is_the_shipped_one(tmp_path: Path) -> None:

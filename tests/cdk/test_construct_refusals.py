@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks
 
 from rowmill.cdk import ClusterProps, JobProps, Platform, RowmillCluster, RowmillJob
@@ -39,3 +40,16 @@ def test_objects_cannot_be_applied_to_a_given_cluster_without_a_kubectl_provider
     with pytest.raises(ConfigurationError, match="kubectl provider") as caught:
         RowmillJob(stack, "Orders", Platform(cluster=given), JobProps(image="orders:1"))
     assert "kubernetes_objects='render'" in caught.value.hint
+
+
+def test_a_vpc_without_two_private_subnets_is_refused(stack: cdk.Stack) -> None:
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack,
+        "Given",
+        vpc_id="vpc-0123456789abcdef0",
+        availability_zones=["a", "b"],
+        public_subnet_ids=["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+    )
+    with pytest.raises(ConfigurationError, match="0 private subnets") as caught:
+        RowmillCluster(stack, "Platform", ClusterProps(vpc=vpc))
+    assert caught.value.__notes__

@@ -13,6 +13,7 @@ from reading import ALL, WITH_JOB, Template, container, definition, listed, mani
 
 from rowmill.cdk import asked
 from rowmill.cdk.props import Props
+from rowmill.model import permissions as of_model
 from rowmill.statemachine import events, permissions
 
 if TYPE_CHECKING:
@@ -69,6 +70,16 @@ def test_pods_write_outputs_and_no_input(templates: Templates) -> None:
     assert {service.partition(":")[0] for service in found} == {"s3", "dynamodb", "elasticache", "states"}
 
 
+def test_pods_may_do_what_rowmill_policy_says_that_a_run_needs(templates: Templates) -> None:
+    found = rights_of(templates["lean"], "OrdersJobPods")
+    places = of_model.Places(
+        "s3://in/a.csv", "s3://in/a.csv_Output", "s3://work/rowmill", "dynamodb://eu-west-1/Orders"
+    )
+    needed = of_model.policy(places)
+    actions = {action for one in needed["Statement"] for action in one["Action"]}
+    assert set(found) - {"states:DescribeExecution"} == actions
+
+
 def test_pods_keep_to_the_prefixes_of_given_buckets(templates: Templates) -> None:
     template = templates["given"]
     found = rights_of(template, "OrdersPods")
@@ -96,9 +107,8 @@ def test_the_machines_role_may_do_in_aws_what_its_definition_needs_and_nothing_e
     found = rights_of(templates[name], r".*StateMachine(Role|Policy)")
     beside = {action for action in found if not action.startswith(("logs:", "xray:"))}
     needed: set[str] = set()
-    if name in {"inline", "distributed"}:
-        fan_out = {"inline": "inline-map", "distributed": "distributed-map"}[name]
-        machine = asked.machine(Props(fan_out=fan_out), asked.SAMPLE)
+    if name.startswith(("inline", "distributed")):
+        machine = asked.machine(Props(fan_out=f"{name.partition('-')[0]}-map"), asked.SAMPLE)
         needed = {action for one in permissions.of_machine(machine, "a", "e") for action in one.actions}
         assert "lambda:InvokeFunction" in needed
     assert beside == needed
@@ -144,14 +154,17 @@ def test_the_definition_is_the_state_machines_own_with_what_the_stack_knows_fill
     ("name", "resources"),
     [
         ("article", {"eks:call"}),
+        ("indexed-sync", {"eks:runJob.sync", "eks:call"}),
+        ("inline-call", {"eks:call", "lambda:invoke"}),
         ("inline", {"eks:runJob.sync", "eks:call", "lambda:invoke"}),
         ("distributed", {"eks:call", "lambda:invoke", "s3:getObject", "s3:putObject"}),
+        ("distributed-sync", {"eks:runJob.sync", "eks:call", "lambda:invoke", "s3:getObject", "s3:putObject"}),
         ("sequential", {"eks:call"}),
     ],
 )
 def test_each_fan_out_and_waiter_uses_its_integrations(templates: Templates, name: str, resources: set[str]) -> None:
     text = only(templates[name], "AWS::StepFunctions::StateMachine")["DefinitionString"]
-    assert set(re.findall(r'"arn:aws[\w-]*:states:::([\w:.]+)"', text)) == resources
+    assert set(re.findall(r'"arn:<AWS::Partition>:states:::([\w:.]+)"', text)) == resources
     functions = [one for one in of(templates[name], "AWS::Lambda::Function") if "SplitFile" in one]
     assert bool(functions) == ("lambda:invoke" in resources)
 
@@ -204,6 +217,39 @@ def test_only_a_machine_of_this_account_takes_the_machines_role(templates: Templ
     (role,) = [one for key, one in of(templates["article"], "AWS::IAM::Role").items() if "StateMachineRole" in key]
     (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "<AWS::AccountId>"}}
+
+
+def test_a_given_bucket_keeps_the_notifications_that_its_own_stack_gave_it(templates: Templates) -> None:
+    """CDK's handler writes all of a bucket's notifications: what is beside it would be lost, or lose it."""
+    (bucket,) = [
+        one for key, one in of(templates["given-things"], "AWS::S3::Bucket").items() if key.startswith("Bucket")
+    ]
+    assert "NotificationConfiguration" not in bucket
+    told = only(templates["given-things"], "Custom::S3BucketNotifications")
+    assert told["NotificationConfiguration"]["EventBridgeConfiguration"] == {}
+
+
+def test_a_given_bucket_that_tells_eventbridge_already_is_left_alone(templates: Templates) -> None:
+    assert not of(templates["indexed-sync"], "Custom::S3BucketNotifications")
+    assert of(templates["indexed-sync"], "AWS::Events::Rule")
+    assert not of(templates["indexed-sync"], "AWS::Lambda::Function")
+
+
+def test_objects_of_a_job_are_applied_to_a_given_cluster_by_its_own_handler(templates: Templates) -> None:
+    given = only(templates["indexed-sync"], "Custom::AWSCDK-EKS-KubernetesResource")
+    assert given["ServiceToken"] == "arn:aws:lambda:eu-west-1:123456789012:function:handler"
+    assert {one["kind"] for one in manifests(templates["indexed-sync"])} >= {"Namespace", "Role", "RoleBinding"}
+
+
+GIVEN = r"arn:aws:(lambda:eu-west-1:123456789012:function:handler|iam::123456789012:role/Admin)"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_region_and_no_partition_is_written_into_a_template(templates: Templates, name: str) -> None:
+    text = json.dumps(templates[name])
+    for given in (GIVEN, r"https://\w+\.gr7\.eu-west-1\.eks", r"dkr\.ecr\.eu-west-1", r"eu-west-1[ab]"):
+        text = re.sub(given, "", text)
+    assert not re.findall(r"arn:aws:[^\"]*|[a-z]{2}-(?:west|east|north|south|central)-\d", text)
 
 
 def test_a_new_bucket_tells_eventbridge_without_a_handler_and_a_given_one_by_it(templates: Templates) -> None:
@@ -337,6 +383,15 @@ def test_by_default_data_outlives_the_stack(templates: Templates) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
+def test_what_a_destroyed_stack_keeps_is_not_in_the_way_of_the_next_one(templates: Templates, name: str) -> None:
+    kept = [one for one in templates[name]["Resources"].values() if one.get("DeletionPolicy") == "Retain"]
+    for one in kept:
+        for key in ("BucketName", "LogGroupName", "TableName"):
+            given = one.get("Properties", {}).get(key)
+            assert given is None or "AWS::StackId" in json.dumps(given), one
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_every_log_has_an_end(templates: Templates, name: str) -> None:
     for one in of(templates[name], "AWS::Logs::LogGroup").values():
         assert one["RetentionInDays"] == 90
@@ -359,6 +414,9 @@ def test_rendered_objects_are_those_that_would_be_applied_and_the_stack_speaks_t
     kinds = [one["kind"] for one in written]
     applied = [one["kind"] for one in [*manifests(templates["scaling"]), *manifests(templates["article"])]]
     assert Counter(kinds) == Counter(applied) - Counter(one["kind"] for one in manifests(templates["article"]))
+    known_later = set(re.findall(r"\$\{(\w+)\}", json.dumps(written)))
+    assert "AWS_REGION" in known_later
+    assert known_later - {"AWS_REGION"} < set(template["Outputs"])
     volume = next(one for one in written if one["kind"] == "PersistentVolume")
     named = re.fullmatch(r"\$\{(\w+)\}::\$\{(\w+)\}", volume["spec"]["csi"]["volumeHandle"])
     assert named is not None

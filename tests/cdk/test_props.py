@@ -71,6 +71,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"namespace": "Orders"}, "namespace is 'Orders'"),
     ({"namespace": "o" * 41}, "pods have one of their own"),
     ({"input_bucket": "s3://in/"}, "input_bucket is 's3://in/'"),
+    ({"input_bucket_tells": True}, "input_bucket_tells is for a given bucket"),
     ({"output_bucket": "UPPER"}, "output_bucket is 'UPPER'"),
     ({"input_prefix": "/in/"}, "input_prefix is '/in/'"),
     ({"input_prefix": "in"}, "input_prefix is 'in'"),

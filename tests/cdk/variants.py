@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
@@ -16,6 +16,7 @@ from rowmill.cdk import ClusterProps, JobProps, Platform, Props, Rowmill, Rowmil
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+HANDLER = "arn:aws:lambda:eu-west-1:123456789012:function:handler"
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:1"
 
 
@@ -90,6 +91,34 @@ def given(stack: cdk.Stack) -> None:
     RowmillJob(stack, "Orders", Platform(cluster=cluster, vpc=vpc), props)
 
 
+def job_alone(stack: cdk.Stack, **chosen: Any) -> None:
+    """A job on a cluster that is there, whose bucket tells EventBridge already."""
+    cluster = eks.Cluster.from_cluster_attributes(
+        stack,
+        "GivenCluster",
+        cluster_name="shared",
+        cluster_endpoint="https://0123456789abcdef.gr7.eu-west-1.eks.amazonaws.com",
+        cluster_certificate_authority_data="Q0VSVElGSUNBVEU=",
+        kubectl_provider=eks.KubectlProvider.from_kubectl_provider_attributes(
+            stack, "GivenHandler", service_token=HANDLER
+        ),
+    )
+    props = JobProps(image=IMAGE, input_bucket="given-input", input_bucket_tells=True, **chosen)
+    RowmillJob(stack, "Orders", Platform(cluster=cluster), props)
+
+
+def indexed_sync(stack: cdk.Stack) -> None:
+    job_alone(stack, waiter="sync")
+
+
+def inline_call(stack: cdk.Stack) -> None:
+    job_alone(stack, fan_out="inline-map")
+
+
+def distributed_sync(stack: cdk.Stack) -> None:
+    job_alone(stack, fan_out="distributed-map", waiter="sync")
+
+
 def given_things(stack: cdk.Stack) -> None:
     """A new cluster in a given VPC, with a bucket, a table and a topic of the same stack."""
     table = dynamodb.Table(
@@ -132,6 +161,9 @@ VARIANTS: dict[str, Callable[[cdk.Stack], None]] = {
         sequential,
         rendered,
         given,
+        indexed_sync,
+        inline_call,
+        distributed_sync,
         given_things,
         two,
         split,

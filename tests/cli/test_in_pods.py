@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from rowmill.storage import open_storage
 
 from .conftest import ECHO, HANG_S, SLOW, Desk, Ended, ended, names
 
@@ -291,3 +294,17 @@ def test_code_that_changed_is_exit_5_at_split_until_the_user_says_what_to_do(pod
     assert pod("split", "job.py", "in.csv", option, "--rows-per-partition", "10").code == 0
     assert pod.told["unfinished"] == (10 if option == "--fresh" else 5)
     assert pod("split", "job.py", "in.csv", "--fresh", "--continue").code == 2
+
+
+def test_a_step_in_a_pod_waits_for_the_step_that_holds_the_run_and_a_person_is_told(pod: Pod) -> None:
+    run = pod.split()
+    assert partitions(pod.share(run, 0, 1)) == list(range(10))
+    with open_storage(str(pod.desk.folder / ".rowmill")).claim(f"runs/{run}/claim"):
+        refused = pod.desk("merge", run)
+        assert (refused.code, "under way" in refused.err) == (5, True)
+        started = [pod.desk.start(*words, env=pod.env) for words in (("merge", run), ("split", "job.py", "in.csv"))]
+        with pytest.raises(subprocess.TimeoutExpired):  # who does not wait has ended by now
+            started[0].wait(1.5)
+        assert [process.poll() for process in started] == [None, None]
+    assert [ended(process).code for process in started] == [0, 0]
+    assert (pod.desk.folder / "in.csv_Output").read_text() == names(ROWS).removeprefix("id,name\n")

@@ -9,6 +9,7 @@ import time
 import urllib.parse
 import urllib.request
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import rowmill.examples.orders
@@ -72,6 +73,18 @@ def running_pods(cloud, namespace, step, **query):
     return [pod["metadata"]["name"] for pod in found if pod.get("status", {}).get("phase") == "Running"]
 
 
+def names(cloud, stack, of="sequential"):
+    """Return the kind and name of all that has a stack's name."""
+    found = [
+        *(("bucket", one["Name"]) for one in stack.s3.list_buckets()["Buckets"]),
+        *(("table", one) for one in stack.dynamodb.list_tables()["TableNames"]),
+        *(("machine", one["name"]) for one in stack.states.list_state_machines()["stateMachines"]),
+        *(("function", one["FunctionName"]) for one in stack.lambdas.list_functions()["Functions"]),
+        *(("namespace", one["metadata"]["name"]) for one in asked(cloud, "GET", "/api/v1/namespaces")["items"]),
+    ]
+    return {(kind, name) for kind, name in found if of in name.lower()}
+
+
 def kill(cloud, namespace, pod):
     asked(cloud, "DELETE", f"/api/v1/namespaces/{namespace}/pods/{pod}", gracePeriodSeconds=0)
 
@@ -89,8 +102,9 @@ def handler(event, context):
 """
 
 
-def let_fail(stack, lambda_, marks, times):
-    """Give a function a handler that fails a few times before it works; return what takes that back."""
+@contextmanager
+def failing(stack, lambda_, marks, times):
+    """Give a function a handler that fails a few times before it works, meanwhile."""
     marks.mkdir()
     code = stack.lambdas.get_function(FunctionName=lambda_)
     handler = code["Configuration"]["Handler"]
@@ -100,4 +114,7 @@ def let_fail(stack, lambda_, marks, times):
         opened.writestr("failing.py", FAILING.format(marks=str(marks), times=times))
     stack.lambdas.update_function_code(FunctionName=lambda_, ZipFile=archive.getvalue())
     stack.lambdas.update_function_configuration(FunctionName=lambda_, Handler="failing.handler")
-    return lambda: stack.lambdas.update_function_configuration(FunctionName=lambda_, Handler=handler)
+    try:
+        yield
+    finally:
+        stack.lambdas.update_function_configuration(FunctionName=lambda_, Handler=handler)

@@ -4,7 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.e2e.kit import EXAMPLE, JOB, assert_landed, kill, let_fail, running_pods, until
+import valkey
+from tests.e2e.kit import EXAMPLE, JOB, assert_landed, failing, kill, names, running_pods, until
+
+from rowmill import wire
+from rowmill.devcloud import deploying
 
 ODD = "in put/a b+c 'q' \"d\" ;$(HOME)&{% $x %}.csv"
 WAITING = {"all": "wait"}
@@ -32,6 +36,16 @@ def test_199_orders_are_confirmed_by_every_form_of_the_stack(stacks, begun, name
     assert stack.executions(f"test.csv{ending}") == []
 
 
+@pytest.mark.parametrize("name", ["Article", "Inline"])
+def test_the_cache_s_user_may_do_what_a_run_asks_of_its_tracker(rowmill_devcloud, stacks, begun, name):
+    run_id = stacks(name).end(begun[name][1]).output["run_id"]
+    with valkey.Valkey(port=rowmill_devcloud.valkey_port, decode_responses=True) as server:
+        assert [one["object"] for one in server.acl_log()] == []
+        assert not server.smembers(wire.todo_key(run_id))
+        view = server.hgetall(f"{wire.todo_key(run_id)}:view")
+    assert (view["rows_done"], view["partitions_done"]) == ("199", "1")
+
+
 def test_20000_orders_in_40_partitions_come_out_in_order(stacks, orders):
     stack, file = stacks("Article"), orders(20_000, 2)
     assert_landed(stack, stack.drop(file), file, EXAMPLE)
@@ -54,10 +68,9 @@ def test_a_lambda_that_fails_twice_is_asked_again_and_lists_all_partitions(stack
     stack, file = stacks("Inline"), orders(2_000, 5, {})
     names = [one["FunctionName"] for one in stack.lambdas.list_functions()["Functions"]]
     [split_file] = [name for name in names if "SplitFile" in name]
-    mend = let_fail(stack, split_file, tmp_path / "marks", 2)
-    assert_landed(stack, stack.drop(file), file, JOB)
+    with failing(stack, split_file, tmp_path / "marks", 2):
+        assert_landed(stack, stack.drop(file), file, JOB)
     assert len(list((tmp_path / "marks").iterdir())) == 2
-    mend()
 
 
 @pytest.mark.parametrize("after", ["while it runs", "afterwards"])
@@ -74,12 +87,21 @@ def test_the_same_event_twice_is_one_run(stacks, orders, after):
     assert second.output["run_id"] == ended.output["run_id"]
 
 
-def test_the_same_file_again_while_it_runs_ends_with_the_same_ids(stacks, orders):
+def test_the_same_file_again_while_it_runs_is_the_same_run(stacks, orders):
     stack, file = stacks("Lean"), orders(100, 8, WAITING)
     first = stack.put(file, "again.csv")
-    second = stack.put(file, "again.csv")
-    ends = [stack.end(first), stack.end(second)]
-    assert_landed(stack, next(end for end in ends if end.output.get("status") == "done"), file, JOB, "again.csv")
+    second = stack.end(stack.put(file, "again.csv"))
+    assert_landed(stack, stack.end(first), file, JOB, "again.csv")
+    assert (second.output["status"], second.output["duplicate_of"]) == ("duplicate", first)
+
+
+def test_another_file_under_the_same_key_while_it_runs_is_the_one_that_counts(rowmill_devcloud, stacks, orders):
+    stack, newer = stacks("Lean"), orders(50, 11, {})
+    first = stack.put(orders(400, 12, WAITING), "other.csv")
+    until(lambda: running_pods(rowmill_devcloud, "rowmill-lean", "process"))
+    second = stack.put(newer, "other.csv")
+    assert stack.end(first).error == "InputError"
+    assert_landed(stack, stack.end(second), newer, JOB, "other.csv")
 
 
 def test_a_poison_row_is_told_by_its_place_and_never_by_its_content(stacks, orders):
@@ -91,6 +113,15 @@ def test_a_poison_row_is_told_by_its_place_and_never_by_its_content(stacks, orde
     assert (cause["ordinal"], cause["line_no"]) == (70, 72)
     history = stack.states.get_execution_history(executionArn=landed.execution)
     assert order not in json.dumps(history["events"], default=str)
+
+
+def test_a_stack_that_is_destroyed_leaves_nothing(rowmill_devcloud, stacks, begun):
+    stack = stacks("Sequential")
+    stack.end(begun["Sequential"][1])
+    before = names(rowmill_devcloud, stack)
+    assert {kind for kind, _ in before} == {"bucket", "table", "machine", "function", "namespace"}
+    deploying.remove(rowmill_devcloud, deploying.Deployed("Sequential", "us-east-1", {}))
+    assert names(rowmill_devcloud, stack) == set()
 
 
 def test_a_failed_run_goes_on_in_a_new_execution(rowmill_devcloud, stacks, orders):

@@ -238,6 +238,42 @@ def test_other_formats_are_verified_too(tmp_path: Path, job: str, data: bytes | 
     assert case.verify()[0] == 1
 
 
+HOLDING = JOB.replace("raise Reject", 'if row["note"] != "mended":\n            raise Reject').replace("50%", "hold")
+
+
+def test_what_was_repaired_and_waived_is_shown_and_proved(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    words = {"workspace": str(tmp_path / "made" / "w")}
+    with pytest.raises(rowmill.HeldError):
+        made(tmp_path / "made", job=HOLDING, rejects=None)
+    (status,) = api.runs(**words)
+    with pytest.raises(rowmill.HeldError, match="withheld"):
+        api.follow(status.run_id, **words)
+    (held,) = api.show(status.run_id, ordinal=5, **words)
+    assert (held.outcome, held.reason) == ("rejected", "ends in five")
+    fix = 'ordinal,line,reason,row\n5,,x,"k5,secret-5,5,mended"\n15,,x,"k15,secret-15,17,mended"\n'
+    (tmp_path / "fix.csv").write_text(fix)
+    with pytest.raises(rowmill.HeldError):
+        api.repair(status.run_id, str(tmp_path / "fix.csv"), by="ann", **words)
+    report = api.waive(status.run_id, None, reason="agreed", by="bob", **words)
+    run = Made(tmp_path / "made", report)
+    told = {i: api.show(run.run, ordinal=i, **words)[0] for i in (5, 15, 25, 6)}
+    assert [(one.outcome, one.reason) for one in told.values()] == [
+        ("written", ""),
+        ("filtered", "three of seven"),
+        ("rejected", "ends in five; waived"),
+        ("written", ""),
+    ]
+    assert (told[5].output_text, told[5].output_holds) == ("k5,(sensitive),10", True)
+    assert (told[5].corrected, told[6].corrected) == ("(sensitive)", "")
+    assert told[6].output_row == (told[5].output_row or 0) + 1
+    case = unpacked(run, tmp_path)
+    code, shown = case.verify()
+    assert code == 0, shown
+    assert len(list(case.folder.glob("repairs/*.json"))) == 2
+    assert b"secret" not in b"".join(file.read_bytes() for file in case.folder.rglob("*.json"))
+
+
 def test_the_evidence_of_a_run_that_has_not_ended_well_is_refused(tmp_path: Path) -> None:
     with pytest.raises(rowmill.ProcessingError):
         made(tmp_path, job=JOB.replace("i = int", "assert False\n    i = int"))

@@ -104,11 +104,11 @@ def claim() -> dict[str, Any]:
 
 
 @pytest.fixture
-def controllers(cluster: Cluster) -> Any:
-    """What does to pods what happens to real ones."""
-    if cluster.small is None:
-        pytest.skip(SMALL_ONLY)
-    return cluster.small.controllers
+def as_a_user(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process find the cluster as a user's does, whose environment says nothing of tests."""
+    for name in (WANTED, IMAGE, NODE, CLASS, ACCESS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def failing(cluster: Cluster) -> Iterator[Callable[..., None]]:
     if cluster.small is None:
         pytest.skip(SMALL_ONLY)
     ends: list[Callable[[], None]] = []
-    yield lambda rule: ends.append(cluster.small.fail(rule))
+    yield lambda rule, **words: ends.append(cluster.small.fail(rule, **words))
     for end in ends:
         end()
 

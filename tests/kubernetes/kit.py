@@ -175,6 +175,15 @@ def job_with(lines: str) -> str:
     return JOB.replace(first, inner + first)
 
 
+def ends_badly_at(ordinal: int, count: str, *ends: str) -> str:
+    """Return lines by which one row ends its pod in these ways, one after the other; a file on the claim counts."""
+    lines = [f"if ctx.ordinal == {ordinal}:", f"    with open({count!r}, 'ab+') as file:", "        file.write(b'.')"]
+    lines += ["        file.flush()", "        tries = file.tell()"]
+    for number, end in enumerate(ends):
+        lines += [f"    if tries == {number + 1}:", f"        {end}"]
+    return "\n".join(lines)
+
+
 @dataclass
 class PodRun:
     """One run's command, whose pods are in a cluster.
@@ -252,10 +261,10 @@ class PodRun:
             if pod["metadata"]["name"] not in but and "deletionTimestamp" not in pod["metadata"]
         )
 
-    def disrupt(self, process: subprocess.Popen[str], count: int, what: Callable[[str], None], seed: int) -> None:
-        """Do something to pods of process that work or wait, at random moments; then let them all go on."""
+    def disrupt(self, process: subprocess.Popen[str], count: int, *kinds: Callable[[str], None], seed: int) -> None:
+        """Do things to pods of process that work or wait, at random moments; then let them all go on."""
         dice, hit = random.Random(seed), set[str]()
-        for _ in range(count):
+        for what in kinds * count:
             self.cluster.until(lambda: self.running(hit), process)
             time.sleep(dice.uniform(0, 0.4))
             name = dice.choice(self.running(hit))

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from tests.whole.kit import JOB
 
 from rowmill import kubejobs
 from rowmill.kubejobs import Pods
 
-from .kit import job_with
+from .kit import ends_badly_at, job_with
 
 POISON = 612  # its row fails; in partitions of 250 it is the third's
 LINE = POISON + 2  # in the input, whose first line is the header
-FAN_OUT = pytest.mark.parametrize("fan_out", ["indexed", "per-partition"])
 BY_ERROR = "raise ValueError(f'no such region: {row}')"
 BY_REJECT = "raise Reject('no such region')"
 
@@ -33,16 +31,15 @@ def receipts(run) -> dict[str, bytes]:
     return run.files("work/runs/*/receipts/[0-9]*.json")
 
 
-@FAN_OUT
-def test_an_exception_ends_the_run_with_its_line_and_the_corrected_code_goes_on(make, few_orders, fan_out: str) -> None:
-    run = make(few_orders, rows_per_partition="250", fan_out=fan_out)
+def test_an_exception_ends_the_run_with_its_line_and_the_corrected_code_goes_on(make, few_orders) -> None:
+    run = make(few_orders, rows_per_partition="250")
     poisoned(run, BY_ERROR)
     failed = run.give()
     assert failed.code == 4, failed.err
     assert f"line {LINE:,}" in failed.err
     assert run.files("out.csv") == {}
     (pod,) = run.pods("process", "Failed")
-    assert len(run.pods("process")) <= (2 if fan_out == "indexed" else 4)
+    assert len(run.pods("process")) <= 2
     before = receipts(run)
     assert before
     check_what_is_kept(run, failed, pod, order_of(few_orders, POISON))
@@ -82,33 +79,20 @@ def test_a_refused_row_ends_the_run_with_3_and_its_line(make, few_orders) -> Non
         assert order_of(few_orders, POISON) not in text
 
 
-def counted(run, at_most: int, *ends: str) -> str:
-    """Return a job in which one partition ends badly so many times, in these ways by turns; the claim counts."""
-    count = run.on_claim("work/count")
-    lines = ["if ctx.ordinal == 600:", f"    with open({count!r}, 'ab+') as file:", "        file.write(b'.')"]
-    lines += ["        file.flush()", "        tries = file.tell()"]
-    for number in range(at_most):
-        lines += [f"    if tries == {number + 1}:", f"        {ends[number % len(ends)]}"]
-    return job_with("\n".join(lines))
-
-
-@FAN_OUT
-def test_a_partition_that_fails_three_times_before_it_succeeds_changes_nothing(make, few_orders, fan_out: str) -> None:
-    run = make(few_orders, rows_per_partition="250", fan_out=fan_out)
-    run.code(counted(run, 3, "os._exit(75)", "os._exit(137)", "os._exit(1)"))
-    run.ends_right(run.start())
-    assert run.files("work/count") == {"work/count": b"...."}
-    assert len(run.pods("process", "Failed")) == 3
+def counted(run, *ends: str) -> str:
+    """Return a job in which one partition ends badly, in these ways one after the other; the claim counts."""
+    return job_with(ends_badly_at(600, run.on_claim("work/count"), *ends))
 
 
 def test_a_partition_that_fails_too_often_ends_the_run_and_the_same_command_goes_on(make, few_orders) -> None:
-    run = make(few_orders, rows_per_partition="250")
-    run.code(counted(run, 4, "os._exit(1)", "os._exit(75)"))
+    run = make(few_orders, rows_per_partition="500", fan_out="per-partition")
+    run.code(counted(run, "os._exit(1)", "os._exit(137)", "os._exit(75)", "os._exit(1)"))
     failed = run.give()
     assert failed.code == 75, failed.err
     assert "give the same command again" in failed.err
+    assert len(run.pods("process", "Failed")) == 4
     run.ends_right(run.start())
-    assert len(run.jobs("process")) == 2
+    assert run.files("work/count") == {"work/count": b"....."}
 
 
 CODES = {2: "FailJob", 3: "FailJob", 4: "FailIndex", 5: "FailJob", 6: "FailJob", 75: "Count", 1: "Count"}

@@ -31,14 +31,9 @@ else:
 """
 
 
-def test_pods_have_no_token_no_rights_and_no_root_to_write_to(make, few_orders) -> None:
-    run = make(few_orders)
-    run.code(job_with(INSIDE))
-    run.ends_right(run.start())
-    assert {pod["spec"]["automountServiceAccountToken"] for pod in run.pods()} == {False}
-
-
-def test_a_namespace_that_admits_restricted_pods_only_admits_ours(cluster, make, few_orders) -> None:
+def test_a_namespace_that_admits_restricted_pods_only_admits_ours_which_have_no_token_and_no_rights(
+    cluster, make, few_orders
+) -> None:
     labels = cluster.get(f"api/v1/namespaces/{cluster.namespace}")["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     bare = pod(cluster, "bare", "", ())
@@ -46,7 +41,9 @@ def test_a_namespace_that_admits_restricted_pods_only_admits_ours(cluster, make,
     with pytest.raises(AssertionError, match="violates PodSecurity"):
         cluster.apply(bare)
     run = make(few_orders)
+    run.code(job_with(INSIDE))
     run.ends_right(run.start())
+    assert {pod["spec"]["automountServiceAccountToken"] for pod in run.pods()} == {False}
     names = [job["metadata"]["name"] for job in run.jobs()]
     told = [it for it in cluster.objects("events") if it["involvedObject"]["name"] in names]
     assert {it["type"] for it in told} == {"Normal"}
@@ -91,7 +88,7 @@ def loopback(cluster) -> None:
 
 
 @pytest.mark.usefixtures("loopback")
-def test_pods_that_are_killed_write_each_row_once_into_postgresql(cluster, make, orders) -> None:
+def test_pods_that_are_killed_write_each_row_once_into_postgresql(cluster, make, few_orders) -> None:
     import psycopg  # noqa: PLC0415 - an extra
     from psycopg.rows import dict_row  # noqa: PLC0415
 
@@ -103,13 +100,13 @@ def test_pods_that_are_killed_write_each_row_once_into_postgresql(cluster, make,
             with psycopg.connect(url, password=password, row_factory=dict_row) as db:
                 return db.execute('SELECT * FROM "Orders"').fetchall()
 
-        run = make(orders, table=url, workers="4", rows_per_partition="500")
+        run = make(few_orders, table=url, workers="2", rows_per_partition="250")
         run.campaign.rows_of_table = rows
         run.put(hold=b"")
-        held = [{"name": "HOLD", "value": run.on_claim("hold")}, {"name": "HOLD_FROM", "value": "10000"}]
+        held = [{"name": "HOLD", "value": run.on_claim("hold")}, {"name": "HOLD_FROM", "value": "500"}]
         run.template(env=[by_reference("PGPASSWORD", secret_of(cluster, password)), *held])
         process = run.start()
-        run.disrupt(process, 3, cluster.kill, seed=11)
+        run.disrupt(process, 2, cluster.kill, seed=11)
         run.ends_right(process)
         assert password not in json.dumps([run.jobs(), run.pods()])
 
@@ -118,7 +115,7 @@ def test_pods_that_are_killed_write_each_row_once_into_postgresql(cluster, make,
 def test_pods_that_are_evicted_write_each_row_once_into_dynamodb(cluster, make, few_orders) -> None:
     with DynamoStub() as stub:
         stub.create("Orders", {"Order ID": "S"})
-        run = make(few_orders, table="dynamodb://us-east-1/Orders", workers="3", rows_per_partition="100")
+        run = make(few_orders, table="dynamodb://us-east-1/Orders", workers="2", rows_per_partition="250")
         run.campaign.rows_of_table = lambda: rows_of_stub(stub)
         run.put(hold=b"")
         run.env(
@@ -129,5 +126,5 @@ def test_pods_that_are_evicted_write_each_row_once_into_dynamodb(cluster, make, 
             HOLD_FROM="500",
         )
         process = run.start()
-        run.disrupt(process, 3, cluster.evict, seed=12)
+        run.disrupt(process, 2, cluster.evict, seed=12)
         run.ends_right(process)

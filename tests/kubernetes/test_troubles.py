@@ -13,6 +13,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 import yaml
 
+from rowmill import kubejobs
+from rowmill.devcloud.kubernetes import Fault
+from rowmill.errors import ConfigurationError
+from rowmill.kubejobs import Pods
+from rowmill.runners.kubernetes import cluster as runner
+from rowmill.runners.kubernetes import following, running
+from rowmill.runners.kubernetes.progress import Found
+from rowmill.runners.pods import in_pods
+from rowmill.runners.starting import Asked
+
 from .kit import PodRun, job_with, run_of
 
 if TYPE_CHECKING:
@@ -210,3 +220,63 @@ def test_an_older_server_is_refused_clearly(make, few_orders, tmp_path: Path) ->
     assert refused.code == 2, refused.err
     assert "the cluster's Kubernetes is 1.32" in refused.err
     assert "Rowmill needs 1.33 or later" in refused.err
+
+
+@pytest.fixture
+def asked(cluster: Cluster, as_a_user: None) -> Iterator[runner.Cluster]:
+    """The cluster as the runner asks it."""
+    del as_a_user
+    with runner.connected(None, cluster.namespace) as made:
+        yield made
+
+
+def config_map(name: str, **data: str) -> dict:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+def test_a_change_that_another_was_quicker_with_is_asked_again_and_is_not_taken_for_what_is_there(
+    asked, failing
+) -> None:
+    refusals = [Fault(409, reason="Conflict"), Fault(409, reason="Conflict")]
+    failing(lambda _method, path: refusals.pop() if refusals and path.endswith("/configmaps") else None)
+    assert asked.create(config_map("contended")) is True
+    assert refusals == []
+    assert asked.create(config_map("contended")) is False
+    assert asked.get("ConfigMap", "contended") is not None
+
+
+def event(about: dict, uid: str, message: str) -> dict:
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"event-{secrets.token_hex(4)}"},
+        "involvedObject": {"kind": "Job", "name": about["metadata"]["name"], "uid": uid},
+        "type": "Warning",
+        "reason": "FailedCreate",
+        "message": message,
+    }
+
+
+def test_what_is_told_of_an_earlier_object_of_the_same_name_is_not_told_of_this_one(cluster: Cluster, asked) -> None:
+    pods = Pods(image=cluster.image, job="none", workspace="none", cpu="50m", memory="64Mi", queue="none")
+    asked.create(kubejobs.merge_job(pods, "0123456789abcdef", attempt=1))
+    job = asked.get("Job", kubejobs.job_name("0123456789abcdef", "merge", 1))
+    of_another = event(job, secrets.token_hex(8), "of an earlier one")
+    cluster.apply(of_another, event(job, job["metadata"]["uid"], "of this one"))
+    assert [trouble.words for trouble in following.troubles_of(asked, job)] == ["of this one"]
+
+
+@pytest.mark.parametrize("fan_out", ["indexed", "per-partition"])
+def test_a_step_of_which_nothing_can_begin_is_taken_back(
+    asked, make, few_orders: Orders, monkeypatch: pytest.MonkeyPatch, fan_out: str
+) -> None:
+    run = make(few_orders, image="registry.invalid/none/there:1", fan_out=fan_out)
+    monkeypatch.chdir(run.folder)
+    words = {name: value for name, value in run.words.items() if name not in ("on", "output")}
+    made = in_pods(Asked("job.py", run.campaign.given, None, None, words))
+    found, told = Found(secrets.token_hex(8), 1_000, 10, 10, 1), list[str]()
+    impatient = following.Following(asked, told.append, give_up_s=0.5)
+    with pytest.raises(ConfigurationError, match=r"pods cannot begin: .*(ErrImagePull|ImagePullBackOff)"):
+        running.process(made, impatient, found, lambda _view: None)
+    assert "given up after" in told[-1]
+    assert [job for job in run.jobs("process") if "deletionTimestamp" not in job["metadata"]] == []

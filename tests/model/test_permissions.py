@@ -26,7 +26,7 @@ def test_the_input_is_read_and_never_written():
 
 def test_output_rejects_and_workspace_are_written_and_nothing_beside_them():
     document = policy(PLACES)
-    for key in ("out/o.csv", "out/o.csv_Rejects", "work/runs/runs/1/manifest.json"):
+    for key in ("out/o.csv", "out/o.csv_Rejects", "out/o.csv_Repairs", "work/runs/runs/1/manifest.json"):
         assert allowed(document, "s3:PutObject", f"arn:aws:s3:::{key}")
     for key in ("out/o.csv2", "work/runs2/x", "work/other"):
         assert not allowed(document, "s3:PutObject", f"arn:aws:s3:::{key}")

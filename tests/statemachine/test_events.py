@@ -68,7 +68,7 @@ def test_what_a_run_writes_starts_nothing(pattern: Any, event: Any, prefix: str)
 def test_any_key_may_start_it_but_those_of_outputs_and_the_workspace(pattern: Any, event: Any) -> None:
     rule = pattern("in", suffixes=(), workspace_prefix=WORKSPACE)
     assert matches(rule, event("sales"))
-    for key in ("sales_Output", "sales_Rejects", *OF_THE_WORKSPACE):
+    for key in ("sales_Output", "sales_Rejects", "sales_Output_Repairs", *OF_THE_WORKSPACE):
         assert not matches(rule, event(key))
 
 

@@ -157,12 +157,20 @@ def test_the_same_input_under_way_with_other_options_is_left_alone(deployed, run
 def test_a_duplicate_leads_to_the_execution_that_has_the_run(deployed, run, states):
     owner = deployed(ends_well(wait_s=1))
     owners = owner.start({"input": owner.input})
-    machine = deployed(ends_well(status="duplicate", duplicate_of=owners, rows=0))
+    machine = deployed(ends_well(status="duplicate", duplicate_of=owners, written=None))
     ended = run(machine)
     assert ended.code == 0
     assert f"another execution has this run: {owners}" in ended.err
     assert "7 rows in" in ended.out
     assert states.describe_execution(executionArn=owners)["status"] == "SUCCEEDED"
+
+
+def test_a_run_that_has_ended_well_is_no_failure_although_its_execution_has_failed(deployed, run, states):
+    owner = deployed(ends_well(wait_s=FOREVER_S))
+    owners = owner.start({"input": owner.input})
+    states.stop_execution(executionArn=owners)  # after it had published, and before it could say so
+    ended = run(deployed(ends_well(status="duplicate", duplicate_of=owners)))
+    assert (ended.code, ended.out.startswith(f"run {RUN_ID} had done this before")) == (0, True)
 
 
 @pytest.mark.parametrize("told", [{"status": "duplicate"}, {"written": None}], ids=["duplicate", "split found it"])

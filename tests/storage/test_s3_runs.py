@@ -88,6 +88,22 @@ def test_a_run_on_s3_gives_the_bytes_of_a_run_on_a_disk(desk, on):
     desk("verify", run_id, "--workspace", f"{desk.s3.url}/work")
 
 
+def test_a_run_on_s3_is_held_and_repaired_and_what_it_grew_by_stands_beside_it(desk):
+    place = ("--workspace", f"{desk.s3.url}/work")
+    assert "30 of 3,000 rows were rejected" in desk.run(desk.input, "--rejects", "hold", code=7)
+    assert "in put #1?/in.csv_Output" not in desk.s3.all_keys()
+    run_id = rowmill.status(workspace=place[1]).run_id
+    desk("waive", run_id, "--all", "--reason", "for a while", *place)
+    before = desk.object("in put #1?/in.csv_Output")
+    (desk.folder / "fix.csv").write_text('line,row\n79,"77x,repaired"\n179,"177x,repaired"\n')
+    desk("repair", run_id, "fix.csv", *place)
+    after, delta = desk.object("in put #1?/in.csv_Output"), desk.object("in put #1?/in.csv_Output_Repairs")
+    assert sorted(after.splitlines()) == sorted(before.splitlines() + delta.splitlines())
+    assert after.index(b"76,text 76,") < after.index(b"77x,repaired,") < after.index(b"78,text 78,")
+    assert desk.object("in put #1?/in.csv_Output_Rejects").count(b"seventy-seven") == 28
+    desk("verify", run_id, *place)
+
+
 @pytest.mark.parametrize(("given", "workspace"), [("disk", "s3"), ("s3", "disk")])
 def test_input_and_workspace_may_be_of_different_technologies(desk, given, workspace):
     place = f"{desk.s3.url}/work" if workspace == "s3" else str(desk.folder / "here")

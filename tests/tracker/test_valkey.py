@@ -361,7 +361,7 @@ def test_workers_share_one_rate(server):
     for worker in workers:
         worker.start()
     with server.ask() as asked:
-        until(lambda: asked.exists("rowmill:run-1:pace"))
+        until(lambda: asked.exists(pace_key("run-1")))
         begun_s = time.monotonic()
     for worker in workers:
         worker.join()

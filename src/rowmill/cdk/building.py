@@ -28,7 +28,8 @@ class RowmillCluster(Construct):
     def __init__(self, scope: Construct, id: str, props: ClusterProps | None = None) -> None:  # noqa: A002 - CDK's word
         super().__init__(scope, id)
         props = props or ClusterProps()
-        vpc = network.network(self, props)
+        with checks.with_hints():
+            vpc = network.network(self, props)
         made = cluster.control_plane(self, vpc, props)
         clients = ec2.SecurityGroup(self, "Clients", vpc=vpc, description="Lambdas that reach cache and file system")
         files = storage.file_system(self, vpc, made, clients, props)

@@ -172,6 +172,10 @@ def _pods(props: JobProps) -> None:
 
 
 def _places(props: JobProps) -> None:
+    if props.input_bucket_tells and props.input_bucket is None:
+        raise ConfigurationError(
+            "input_bucket_tells is for a given bucket, and a new one is made", hint="leave it out, or give input_bucket"
+        )
     for name in ("input_bucket", "output_bucket"):
         given = getattr(props, name)
         if isinstance(given, str) and not BUCKET.fullmatch(given):

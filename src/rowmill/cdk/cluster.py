@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks as eks_resources
 from aws_cdk import aws_eks_v2 as eks
@@ -34,7 +33,7 @@ def control_plane(scope: Construct, vpc: ec2.IVpc, props: ClusterProps) -> eks.C
     Its API has a public address, since Step Functions reaches no other. Who may do what there is decided by IAM and by
     the access entries, and the account that deploys is no administrator by itself.
     """
-    name = str(cdk.Names.unique_resource_name(scope, max_length=80, separator="-"))
+    name = logs.name_of_its_own(scope, 80)
     told = logs.group(
         scope, "ControlPlaneLogs", props, name=f"/aws/eks/{name}/cluster"
     )  # else EKS makes one without end

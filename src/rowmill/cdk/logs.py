@@ -42,6 +42,18 @@ def removal(props: SharedProps) -> cdk.RemovalPolicy:
     return cdk.RemovalPolicy.RETAIN if props.keeps else cdk.RemovalPolicy.DESTROY
 
 
+def name_of_its_own(scope: Construct, most: int) -> str:
+    """Return a name that nothing else in the account has: not even what a stack of the same name left when it went.
+
+    Args:
+        scope: Its path names it.
+        most: Characters before the part that is the stack's own.
+    """
+    readable = cdk.Names.unique_resource_name(scope, max_length=most, separator="-")
+    stack = cdk.Fn.select(2, cdk.Fn.split("/", cdk.Stack.of(scope).stack_id))
+    return f"{readable}-{cdk.Fn.select(0, cdk.Fn.split('-', stack))}"
+
+
 def group(scope: Construct, construct: str, props: SharedProps, *, name: str | None = None) -> aws_logs.LogGroup:
     """Return a new log group.
 

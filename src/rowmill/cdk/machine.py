@@ -28,7 +28,7 @@ WORD = re.compile(r"known-later-([0-9]+)z")
 
 def state_machine(scope: Construct, asked: Machine, role: iam.Role, props: JobProps) -> sfn.StateMachine:
     """Return the state machine; its log has no input and no output of states."""
-    name = cdk.Names.unique_resource_name(scope, max_length=100, separator="-")
+    name = logs.name_of_its_own(scope, 80)
     return sfn.StateMachine(
         scope,
         "StateMachine",
@@ -48,10 +48,12 @@ def state_machine(scope: Construct, asked: Machine, role: iam.Role, props: JobPr
 def definition_text(asked: Machine) -> str:
     """Return the definition as JSON, with CDK's tokens where only the deployed stack knows.
 
-    While it is made, plain words stand for the tokens: they have a `$`, which would be doubled for Kubernetes.
+    While it is made, plain words stand for the tokens: they have a `$`, which would be doubled for Kubernetes. Names of
+    integrations get the partition that the stack is in.
     """
     tokens: list[str] = []
     text = json.dumps(definition(msgspec.convert(_in_words(msgspec.to_builtins(asked), tokens), Machine)))
+    text = text.replace('"arn:aws:states:::', f'"arn:{cdk.Aws.PARTITION}:states:::')
     return WORD.sub(lambda found: tokens[int(found[1])], text)
 
 

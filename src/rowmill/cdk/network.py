@@ -7,22 +7,39 @@ from typing import TYPE_CHECKING
 from aws_cdk import aws_ec2 as ec2
 
 from rowmill.cdk import logs
+from rowmill.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from constructs import Construct
 
     from rowmill.cdk.props import ClusterProps
 
+LEAST_SUBNETS = 2
 PRIVATE = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
 
 
 def network(scope: Construct, props: ClusterProps) -> ec2.IVpc:
     """Return the given VPC, or a new one.
 
+    Raises:
+        ConfigurationError: The given one has no place for nodes.
+    """
+    if props.vpc is None:
+        return _new(scope, props)
+    private = len(props.vpc.private_subnets)
+    if private < LEAST_SUBNETS:
+        raise ConfigurationError(
+            f"the given VPC has {private} private subnets that reach the internet, and EKS needs two, in two zones",
+            hint="add some, or leave vpc out: a new one is made",
+        )
+    return props.vpc
+
+
+def _new(scope: Construct, props: ClusterProps) -> ec2.Vpc:
+    """Return a new VPC.
+
     Cost: the bulk of the data goes through gateway endpoints, which are free; a NAT gateway would ask for each byte.
     """
-    if props.vpc is not None:
-        return props.vpc
     return ec2.Vpc(
         scope,
         "Vpc",

@@ -56,9 +56,8 @@ def _auto(props: ClusterProps) -> objects.AutoNodes:
 
 def _autoscaler(scope: Construct, made: eks.Cluster, props: ClusterProps, told: Mapping[str, str]) -> None:
     role = cluster.pod_identity(scope, "Autoscaler", made, namespace=objects.SYSTEM, service_account=objects.AUTOSCALER)
-    role.add_to_policy(
-        iam.PolicyStatement(actions=list(SEES), resources=["*"])
-    )  # AWS has no narrower resource for these
+    # AWS has no narrower resource for what only looks.
+    role.add_to_policy(iam.PolicyStatement(actions=list(SEES), resources=["*"]))
     role.add_to_policy(iam.PolicyStatement(actions=["eks:DescribeNodegroup"], resources=[_node_groups(scope, made)]))
     role.add_to_policy(
         iam.PolicyStatement(

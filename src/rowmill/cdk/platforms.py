@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     from aws_cdk.aws_efs import IFileSystem
     from aws_cdk.aws_eks_v2 import ICluster
 
+# What trackers, the rate and the split-file Lambda send, on their own keys, and nothing that sees another's.
+ACCESS = (
+    "on ~rowmill:* resetchannels -@all +sadd +srem +smembers +hset +hgetall +hmget +hincrby +hdel +del +exists +expire "
+    "+set +evalsha +script|load +multi +exec +ping +hello +time +client|setinfo"
+)
+
 
 class Cache(NamedTuple):
     """ElastiCache for Valkey, and the user by whose name it is spoken to.

@@ -105,6 +105,8 @@ class JobProps(SharedProps):
 
     Attributes:
         input_bucket: A bucket, or a bucket's name; by default a new one.
+        input_bucket_tells: The given bucket tells EventBridge already. Else CDK's handler switches it on, which may
+            change the notifications of every bucket.
         input_prefix: Only objects under it start a run.
         input_suffixes: Only objects that end so start a run.
         output_bucket: A bucket, or its name, for outputs and rejects; by default the input's.
@@ -138,6 +140,7 @@ class JobProps(SharedProps):
     """
 
     input_bucket: IBucket | str | None = None
+    input_bucket_tells: bool = False
     input_prefix: str = ""
     input_suffixes: tuple[str, ...] = SUFFIXES
     output_bucket: IBucket | str | None = None

@@ -56,6 +56,7 @@ def keep_workspace(role: iam.Role, folder: Folder) -> None:
 
 
 def _write(role: iam.Role, folder: Folder, names: Sequence[str]) -> None:
+    """Let pods write under names, and see what is there and which uploads are under way."""
     role.add_to_policy(statement(WRITE, names))
     role.add_to_policy(_lists(folder))
     role.add_to_policy(statement(UPLOADS, [folder.bucket.bucket_arn]))
@@ -64,12 +65,8 @@ def _write(role: iam.Role, folder: Folder, names: Sequence[str]) -> None:
 
 
 def _lists(folder: Folder) -> iam.PolicyStatement:
-    where = {"s3:prefix": f"{folder.prefix}*"}
-    return (
-        statement(LISTS, [folder.bucket.bucket_arn], StringLike=where)
-        if folder.prefix
-        else statement(LISTS, [folder.bucket.bucket_arn])
-    )
+    under = {"StringLike": {"s3:prefix": f"{folder.prefix}*"}} if folder.prefix else {}
+    return statement(LISTS, [folder.bucket.bucket_arn], **under)
 
 
 def save_rows(role: iam.Role, table: ITable | None) -> None:

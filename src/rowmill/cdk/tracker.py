@@ -9,18 +9,13 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticache as elasticache
 from aws_cdk import aws_iam as iam
 
-from rowmill.cdk.platforms import Cache
+from rowmill.cdk.platforms import ACCESS, Cache
 
 if TYPE_CHECKING:
     from constructs import Construct
 
 PORT = 6379
 MOST_GIB, MOST_UNITS = 1, 5_000  # a run's set and counters have kilobytes: a bound for the bill
-ACCESS = (
-    "on ~rowmill:* resetchannels -@all +sadd +srem +smembers +scard +sismember +hset +hget +hgetall +hmget +del "
-    "+exists +expire +set +get +eval +evalsha +script|load +multi +exec +discard +ping +hello +time "
-    "+client|setinfo +client|setname"
-)
 
 
 def cache(scope: Construct, vpc: ec2.IVpc, clients: list[ec2.ISecurityGroup]) -> Cache:

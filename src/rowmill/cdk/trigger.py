@@ -33,8 +33,8 @@ def trigger(scope: Construct, bucket: s3.IBucket, machine: sfn.StateMachine, pro
     )
     if props.trigger == "cloudtrail":
         _trail(scope, bucket, props)
-    else:
-        tell_eventbridge(bucket)
+    elif not props.input_bucket_tells:
+        _tell_eventbridge(bucket, props)
     events.Rule(
         scope,
         "Landed",
@@ -54,19 +54,18 @@ def _pattern(pattern: dict[str, Any]) -> events.EventPattern:
     return events.EventPattern(source=pattern["source"], detail_type=pattern["detail-type"], detail=pattern["detail"])
 
 
-def tell_eventbridge(bucket: s3.IBucket) -> None:
+def _tell_eventbridge(bucket: s3.IBucket, props: JobProps) -> None:
     """Let the bucket tell EventBridge.
 
-    A new bucket does so by a property of its own; one that is there is changed by CDK's handler, which keeps the
-    bucket's other notifications.
+    A new bucket does so by a property of its own. A given one may have notifications by CDK's handler, which writes all
+    that a bucket has: so the handler adds this one.
     """
-    made = bucket.node.default_child
-    if isinstance(made, s3.CfnBucket):
-        made.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
-            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
-        )
-    else:
+    if props.input_bucket is not None:
         bucket.enable_event_bridge_notification()
+        return
+    bucket.node.default_child.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+        event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
+    )
 
 
 def _trail(scope: Construct, bucket: s3.IBucket, props: JobProps) -> None:

@@ -98,7 +98,9 @@ params = click.option(
     help="A value for ctx.params; repeatable.",
 )
 rejects = click.option(
-    "--rejects", metavar="stop|N|P%", help="How many refused rows the run bears.  [default: the job's, or stop]"
+    "--rejects",
+    metavar="stop|N|P%|hold",
+    help="How many refused rows the run bears; hold: the output waits for their repair.  [default: the job's, or stop]",
 )
 create_table = click.option(
     "--create-table", is_flag=True, default=None, help="Make a DynamoDB table that is not there, with the job's key."
@@ -183,6 +185,7 @@ notify = click.option(
 job_option = click.option(
     "--job", default="", metavar="JOB", help="Where the job's code is, if not where the run was started."
 )
+by = click.option("--by", default="", metavar="NAME", help="Who answers for it.  [default: the account]")
 job = click.argument("job")
 input_ = click.argument("input", metavar="INPUT")
 run_id = click.argument("run_id", metavar="RUN")

@@ -77,6 +77,7 @@ def report_text(report: Report) -> str:
             ("output", f"{report.output.url} ({size(report.output.bytes)})"),
             *([("table", f"{report.table} ({report.table_rows or 0:,} rows)")] if report.table else []),
             *([("rejects", report.rejects)] if report.rejects else []),
+            *([("repairs", report.repairs)] if report.repairs else []),
             *((f"total {column}", _sums(sums)) for column, sums in report.totals.items()),
             ("seconds", f"split {seconds.split} + process {seconds.process} + merge {seconds.merge} = {seconds.total}"),
             (
@@ -101,6 +102,25 @@ def proof(report: Report) -> str:
         f"proved: {report.input.rows:,} rows in = {counts.written:,} written + {counts.all_filtered:,} filtered "
         f"+ {counts.rejected:,} rejected; order checked"
     )
+
+
+def amended_text(report: Report) -> str:
+    """Return what a run is since its last repair or waiver, and what that was."""
+    if report.status == "repeated" or not report.amendments:
+        return f"nothing was left to do\n{report_text(report)}"
+    last = report.amendments[-1]
+    if last.waived:
+        done = f"{some(len(last.waived), 'reject')} accepted by {last.by}: {last.reason}"
+    else:
+        done = f"{some(last.corrected, 'row')} corrected by {last.by}, {last.written:,} of them written"
+    refused = f"; still refused: {ordinals(last.refused)}" if last.refused else ""
+    return f"repair {last.number}: {printable(done + refused)}\n{report_text(report)}"
+
+
+def ordinals(rows: Sequence[int], most: int = 10) -> str:
+    """Return places as people count, from 1; the first ones, if they are many."""
+    first = ", ".join(f"row {ordinal + 1}" for ordinal in rows[:most])
+    return first if len(rows) <= most else f"{first} and {len(rows) - most:,} more"
 
 
 def repeated_text(report: Report) -> str:

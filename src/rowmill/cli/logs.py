@@ -10,7 +10,7 @@ from rowmill.cli import declaring as declared
 from rowmill.cli import layout, telling
 
 if TYPE_CHECKING:
-    from rowmill.runners.looking import Log
+    from rowmill.runners.asking import Log
 
 
 @declared.command(

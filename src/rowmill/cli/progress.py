@@ -12,7 +12,7 @@ from rowmill.cli.layout import duration
 from rowmill.cli.telling import has_colour, is_screen, note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from rowmill.tracker import View
 
@@ -41,6 +41,20 @@ def both(first: Callable[[View], None], second: Callable[[View], None]) -> Calla
         second(view)
 
     return watch
+
+
+@contextmanager
+def with_metrics(
+    watch: Callable[[View], None] | None, file: str, labels: Mapping[str, str]
+) -> Iterator[Callable[[View], None] | None]:
+    """Give a watcher that also keeps metrics in a file, if one is given."""
+    if not file:
+        yield watch
+        return
+    from rowmill.web import metrics_file
+
+    with metrics_file.of_a_run(file, labels) as keep:
+        yield keep if watch is None else both(watch, keep)
 
 
 @contextmanager

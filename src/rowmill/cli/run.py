@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @declared.execution
 @declared.notify
 @click.option("--no-progress", is_flag=True, help="Show no progress.")
+@click.option("--metrics-file", default="", metavar="FILE", help="Keep the run's metrics in a file, for node_exporter.")
 @declared.as_json
 @click.pass_obj
 def run(
@@ -41,6 +42,7 @@ def run(
     input: str,  # noqa: A002 - the user's word
     *,
     no_progress: bool,
+    metrics_file: str,
     sequential: bool,
     dry_run: bool,
     detach: bool,
@@ -66,7 +68,11 @@ def run(
 
     if execution and is_duplicate(job, input, execution, chosen):
         return
-    with telling.users_code(), progress.shown(wanted=not (manner.quiet or no_progress)) as watch:
+    with (
+        telling.users_code(),
+        progress.shown(wanted=not (manner.quiet or no_progress)) as shown,
+        progress.with_metrics(shown, metrics_file, {"job": job, "input": input}) as watch,
+    ):
         do = partial(api.run, job, input, **chosen, watch=watch, tell=telling.note)
         report = api.told(notify, job, input, do, telling.note)
     if isinstance(report, Ended):  # of an execution: its own pods have told it

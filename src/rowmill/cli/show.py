@@ -58,6 +58,8 @@ def _text(one: Shown) -> str:
 
 def _fields(one: Shown) -> Iterator[tuple[str, str]]:
     yield "input", one.text
+    if one.corrected:
+        yield "repaired", one.corrected
     if one.output_text is not None:
         yield "output", one.output_text
         yield "", _output_place(one)

@@ -29,6 +29,7 @@ WAIT_S, MOST_WAITS = 0.1, 3_000
 NO_CHANGE = "No updates are to be performed"
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 MOST_SAID = 400
+NEVER_MADE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 
 
 class Deployed(msgspec.Struct, frozen=True):
@@ -186,7 +187,7 @@ def _applied(client: Any, name: str, template_url: str) -> dict[str, str]:
     from botocore.exceptions import ClientError  # noqa: PLC0415 - an extra
 
     asked = {"StackName": name, "TemplateURL": template_url, "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]}
-    there = name in {one["StackName"] for one in client.describe_stacks()["Stacks"]}
+    there = _is_there(client, name)
     try:
         (client.update_stack if there else client.create_stack)(**asked)
     except ClientError as error:
@@ -197,6 +198,16 @@ def _applied(client: Any, name: str, template_url: str) -> dict[str, str]:
         _wait(client, "stack_update_complete" if there else "stack_create_complete", name)
     outputs = client.describe_stacks(StackName=name)["Stacks"][0].get("Outputs", [])
     return {one["OutputKey"]: one["OutputValue"] for one in outputs}
+
+
+def _is_there(client: Any, name: str) -> bool:
+    """Whether there is a stack of that name; one whose creation failed is cleared away first, as `cdk deploy` does."""
+    found = {one["StackName"]: one for one in client.describe_stacks()["Stacks"]}
+    if name in found and found[name]["StackStatus"] in NEVER_MADE:
+        client.delete_stack(StackName=name)
+        _wait(client, "stack_delete_complete", found[name]["StackId"])
+        return False
+    return name in found
 
 
 def _wait(client: Any, what: str, stack: str) -> None:

@@ -20,6 +20,7 @@ from rowmill.errors import ConfigurationError, InputError, ProcessingError
 from rowmill.formats import Decoded, Head
 from rowmill.formats.borders import Rules, row_ends, row_spans
 from rowmill.formats.text import BOM, MAX_ROW_BYTES, canonical, cell, encoded, opening
+from rowmill.formats.trailer import Trailer  # noqa: TC001 - part of what users write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -47,6 +48,7 @@ class Csv(msgspec.Struct, frozen=True, kw_only=True):
         skip_first: Physical lines before the header to pass over.
         line_end: Written after each row.
         max_row_bytes: A longer row is a reject.
+        trailer: The last row tells what the file holds (reading).
     """
 
     delimiter: str = ","
@@ -59,6 +61,7 @@ class Csv(msgspec.Struct, frozen=True, kw_only=True):
     skip_first: int = 0
     line_end: Literal["\n", "\r\n"] = "\n"
     max_row_bytes: int = MAX_ROW_BYTES
+    trailer: Trailer | None = None
 
     def __post_init__(self) -> None:
         for what, character in (("delimiter", self.delimiter), ("quote", self.quote)):

@@ -11,6 +11,7 @@ from rowmill.formats.csv import Csv
 from rowmill.formats.fixed import FixedWidth
 from rowmill.formats.jsonl import Jsonl
 from rowmill.formats.lines import Lines
+from rowmill.formats.trailer import Trailer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,4 +37,6 @@ def rebuilt(values: Mapping[str, Any]) -> Format:
     kind = KINDS.get(fields.pop("kind", ""))
     if kind is None:
         raise StateError("the run's record names a format that only its job knows", hint="verify with --replay")
+    if fields.get("trailer") is not None:
+        fields["trailer"] = Trailer(**fields["trailer"])
     return kind(**fields)

@@ -62,6 +62,8 @@ class Manifest(msgspec.Struct, frozen=True):
     Attributes:
         columns: Names from the header or the declaration; None where rows have no names.
         body_start: First byte after BOM, skipped lines and header.
+        trailer_start: First byte of the trailer, None if there is none.
+        sums: By column that the trailer tells of, the exact sum of the rows that read, as text.
     """
 
     run_id: str
@@ -70,7 +72,14 @@ class Manifest(msgspec.Struct, frozen=True):
     body_start: int
     rows: int
     partitions: tuple[Partition, ...]
+    trailer_start: int | None = None
+    sums: dict[str, str] = {}
     schema: str = SCHEMA
+
+    @property
+    def body_end(self) -> int:
+        """One past the last byte of the rows."""
+        return self.input.bytes if self.trailer_start is None else self.trailer_start
 
 
 def tiles(manifest: Manifest) -> None:
@@ -84,7 +93,7 @@ def tiles(manifest: Manifest) -> None:
         if (part.index, part.start, part.first_ordinal) != (index, at, ordinal) or part.end < part.start:
             raise IntegrityError(f"the manifest's partition {index} does not follow the one before it", partition=index)
         at, ordinal = part.end, ordinal + part.rows
-    if at != manifest.input.bytes or ordinal != manifest.rows:
+    if at != manifest.body_end or ordinal != manifest.rows:
         raise IntegrityError(
-            f"the manifest covers {at:,} of {manifest.input.bytes:,} bytes, {ordinal:,} of {manifest.rows:,} rows"
+            f"the manifest covers {at:,} of {manifest.body_end:,} bytes, {ordinal:,} of {manifest.rows:,} rows"
         )

@@ -31,7 +31,7 @@ class Places(NamedTuple):
 
 def policy(places: Places) -> dict[str, Any]:
     """Return the policy: each statement names the objects, prefixes and the table that it is for."""
-    outputs = [places.output, f"{places.output}_Rejects"]
+    outputs = [places.output, f"{places.output}_Rejects", f"{places.output}_Repairs"]
     statements = [
         _objects("ReadInput", READ, [places.input]),
         _objects("WriteOutput", WRITE, outputs),

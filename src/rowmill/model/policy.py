@@ -52,10 +52,12 @@ class RejectBudget(msgspec.Struct, frozen=True):
     Attributes:
         rows: At most so many, or None.
         share: At most this part of all rows (0 to 1), or None.
+        hold: All rows are processed, and the output waits until no reject is left that nobody waived.
     """
 
     rows: int | None = 0
     share: float | None = None
+    hold: bool = False
 
     def allowed(self, rows: int) -> int:
         """Return the number of rejects borne among `rows` rows."""
@@ -77,19 +79,21 @@ class RejectBudget(msgspec.Struct, frozen=True):
 
 
 def parse_budget(text: str) -> RejectBudget:
-    """Read `stop`, `N` or `P%`.
+    """Read `stop`, `N`, `P%` or `hold`.
 
     Raises:
         ConfigurationError: It is none of these.
     """
     if text == "stop":
         return RejectBudget()
+    if text == "hold":
+        return RejectBudget(rows=None, share=1.0, hold=True)
     if re.fullmatch(r"[0-9]{1,18}", text):
         return RejectBudget(rows=int(text))
     if (match := re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?)%", text)) and float(match[1]) <= 100:  # noqa: PLR2004
         return RejectBudget(rows=None, share=float(match[1]) / 100)
     raise ConfigurationError(
-        f"--rejects {text!r} is not a budget", hint="use stop, a number of rows, or a share as 0.5%"
+        f"--rejects {text!r} is not a budget", hint="use stop, a number of rows, a share as 0.5%, or hold"
     )
 
 

@@ -46,6 +46,8 @@ class Receipt(msgspec.Struct, frozen=True):
         filtered: Which rows were left out, as `Filtered`; None if none was.
         totals: Per declared column and outcome, the exact sum as text.
         seconds: Time that the partition took.
+        reject_places: For each reject, in order, how many of the partition's written rows stand before it.
+        end: When that time was over, ISO 8601, UTC; empty where an older version wrote the receipt.
     """
 
     run_id: str
@@ -60,6 +62,8 @@ class Receipt(msgspec.Struct, frozen=True):
     totals: dict[str, dict[str, str]]
     seconds: float
     filtered: DataObject | None = None
+    reject_places: tuple[int, ...] = ()
+    end: str = ""
     schema: str = SCHEMA
 
 

@@ -56,11 +56,35 @@ class Output(msgspec.Struct, frozen=True):
     version: str = ""
 
 
+class Amendment(msgspec.Struct, frozen=True):
+    """What a repair, or a waiver, did to a run after its rows were processed.
+
+    Attributes:
+        by: Who answers for it.
+        at: ISO 8601, UTC.
+        corrected: Rows that were done again.
+        written: How many of them are in the output now.
+        refused: Ordinals of those that were refused again.
+        waived: Ordinals of rejects that are accepted.
+        reason: Why they are.
+    """
+
+    number: int
+    by: str
+    who: Who
+    at: str
+    corrected: int
+    written: int
+    refused: tuple[int, ...]
+    waived: tuple[int, ...]
+    reason: str
+
+
 class Report(msgspec.Struct, frozen=True):
     """What a run did, proved and left.
 
     Attributes:
-        status: `succeeded`; a run that did not succeed has no report.
+        status: `succeeded`, or `held` while the output waits for rejects; a run that failed has no report.
         start, end: ISO 8601, UTC, of the attempt that finished.
         code_digests: Digests of the user's code that made the partitions; two after `--continue`.
         versions: Rowmill and Python.
@@ -70,6 +94,9 @@ class Report(msgspec.Struct, frozen=True):
         attempts: Tries of the run, this one included.
         output_digest: Length and SHA-256 of the output's parts, in order.
         output_sha256: Digest of the whole output where merge saw all bytes, else None.
+        held: Rejects that await repair or waiver.
+        repairs: URL of the rows by which the last repair let the output grow, None if nobody had taken one before.
+        amendments: Repairs and waivers, in order.
     """
 
     run_id: str
@@ -94,4 +121,12 @@ class Report(msgspec.Struct, frozen=True):
     rows_per_second: int
     output_digest: tuple[Part, ...]
     output_sha256: str | None
+    held: int = 0
+    repairs: str | None = None
+    amendments: tuple[Amendment, ...] = ()
     schema: str = SCHEMA
+
+    @property
+    def generation(self) -> int:
+        """How many repairs it tells of."""
+        return len(self.amendments)

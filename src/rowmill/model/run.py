@@ -31,6 +31,7 @@ class RunRecord(msgspec.Struct, frozen=True):
         create_table: A table that is not there is made.
         write_rate: Write units a second over all workers, or None.
         tracker: URL of the tracker, without credentials, or empty.
+        sensitive: Columns that no view may show.
     """
 
     run_id: str
@@ -52,4 +53,5 @@ class RunRecord(msgspec.Struct, frozen=True):
     create_table: bool = False
     write_rate: int | None = None
     tracker: str = ""
+    sensitive: tuple[str, ...] = ()
     schema: str = SCHEMA

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from rowmill import wire
 from rowmill.errors import StateError
 from rowmill.model.report import Report
 from rowmill.steps import merge as merging
+from rowmill.steps.generations import repairs_begun
 from rowmill.steps.output import Publishing
 from rowmill.storage import place_of
 
@@ -21,8 +23,7 @@ def start_anew(run: Run) -> None:
 
     Restart: the table first and the manifest last, so that what is left at any point is an unfinished run.
     """
-    if run.table is not None:
-        run.table.discard()
+    discard_table(run)
     kept, last = {run.name(wire.CLAIM), run.name(wire.PUBLISHING)}, run.name(wire.MANIFEST)
     for folder in (wire.CLAIM, wire.EXECUTIONS):  # who has the run outlives what it did
         kept |= set(run.workspace.list(run.name(folder)))
@@ -30,6 +31,16 @@ def start_anew(run: Run) -> None:
         kept.add(run.name(wire.SPOOL))  # it has just come in, and comes once
     for name in sorted(set(run.workspace.list(run.name())) - kept, key=lambda name: (name == last, name)):
         run.workspace.delete(name)
+
+
+def discard_table(run: Run) -> None:
+    """Forget what the run and its repairs staged and settled in the table; the last repair first."""
+    if run.table is None:
+        return
+    for number in sorted(repairs_begun(run), reverse=True):
+        with closing(run.table.of_repair(number)) as table:
+            table.discard()
+    run.table.discard()
 
 
 def check_output(run: Run, *, overwrite: bool) -> None:

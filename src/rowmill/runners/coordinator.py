@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from rowmill import wire
-from rowmill.errors import IntegrityError, RowmillError, StateError
+from rowmill.errors import HeldError, IntegrityError, RowmillError, StateError
 from rowmill.model import codec, policy
 from rowmill.model.attempt import Attempt
-from rowmill.model.report import Output, Part, Report, ReportInput, Seconds
+from rowmill.model.report import Amendment, Output, Part, Report, ReportInput, Seconds
 from rowmill.model.run import RunRecord
 from rowmill.runners import attempts, beginning, failures, remembering
 from rowmill.runners.attempts import now, who
@@ -23,6 +23,7 @@ from rowmill.runners.inline import run_inline
 from rowmill.runners.processes import Workers
 from rowmill.runners.steering import LOOK_S, Steering, course_of
 from rowmill.steps import merge as merging
+from rowmill.steps.generations import repairs_of
 from rowmill.steps.merge import Merged
 from rowmill.steps.source import spool
 from rowmill.steps.split import split
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from rowmill.model.manifest import Manifest
     from rowmill.model.receipt import Receipt
+    from rowmill.model.repair import Repair
     from rowmill.steps import Run
     from rowmill.tracker import Tracker, View
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 EARLY_BYTES = 8 * 1024 * 1024  # an input of this size has rows enough that workers may start before it is counted
 BEAT_S = 0.25
 NOTE_S = 2.0
+NAMED = 10  # rows in a message
 ROUNDS = 5  # of redoing what merge finds broken
 
 
@@ -207,12 +210,12 @@ def _watched(run: Run, how: How, tracker: Tracker, steering: Steering) -> Iterat
 def finished(run: Run) -> Report | None:
     """Return the report of a run that has ended well and whose output and table are still there."""
     report = run.load(run.name(wire.REPORT), Report)
-    if report is None:
+    if report is None or report.generation != len(repairs_of(run)):  # a repair was cut off before it was published
         return None
     if remembering.published(run, report) != remembering.THERE:
         return None
     if run.table is not None and run.table.settled() is None:
-        run.table.discard()
+        beginning.discard_table(run)
         return None
     return msgspec.structs.replace(report, status="repeated")
 
@@ -232,8 +235,7 @@ def keep_record(run: Run) -> None:
                 run_id=run.id,
             )
         run.workspace.delete(run.name(wire.MANIFEST))
-        if run.table is not None:
-            run.table.discard()
+        beginning.discard_table(run)
     run.workspace.put(run.name(wire.RUN), codec.encode(run.record))
 
 
@@ -272,13 +274,47 @@ def merge_alone(run: Run, manifest: Manifest) -> Report:
 def publish_report(
     run: Run, manifest: Manifest, merged: Merged, *, attempt: int, start: str, seconds: Seconds
 ) -> Report:
-    """Write the report: with it the run has ended well."""
+    """Write the report: with it the run has ended well, or is held.
+
+    Raises:
+        HeldError: Its output is withheld.
+    """
+    report = _report(run, manifest, merged, attempt=attempt, start=start, seconds=seconds)
+    latest = run.name(wire.HELD if merged.held else wire.REPORT)
+    before = run.load(latest, Report) if merged.held else None
+    if before is None or (before.counts, before.amendments) != (report.counts, report.amendments):
+        number = sum(1 for _ in run.workspace.list(run.name(wire.REPORTS))) + 1
+        run.workspace.create(run.name(wire.REPORTS, f"{number}.json"), codec.encode(report))
+        run.workspace.put(latest, codec.encode(report))
+    if merged.held:
+        raise _held(run, report)
+    if run.workspace.stat(run.name(wire.HELD)) is not None:
+        run.workspace.delete(run.name(wire.HELD))
+    run.workspace.delete(run.name(wire.SPOOL))
+    return report
+
+
+def _held(run: Run, report: Report) -> HeldError:
+    refused = report.amendments[-1].refused if report.amendments else ()
+    named = ", ".join(f"row {ordinal + 1}" for ordinal in refused[:NAMED])
+    more = f" and {len(refused) - NAMED:,} more" if len(refused) > NAMED else ""
+    return HeldError(
+        f"{report.held:,} of {report.input.rows:,} rows were rejected, and await repair or waiver; "
+        "the output is withheld" + (f"; refused again: {named}{more}" if refused else ""),
+        hint=f"`rowmill rejects {run.id} --csv > fix.csv`, correct it, `rowmill repair {run.id} fix.csv`; "
+        f"or accept them: `rowmill waive {run.id} --all --reason …`",
+        run_id=run.id,
+        url=report.rejects or "",
+    )
+
+
+def _report(run: Run, manifest: Manifest, merged: Merged, *, attempt: int, start: str, seconds: Seconds) -> Report:
     record = run.record
     folder, name = place_of(record.output)
-    output = run.open_storage(folder).stat(name)
-    report = Report(
+    output = None if merged.held else run.open_storage(folder).stat(name)
+    return Report(
         run_id=run.id,
-        status="succeeded",
+        status="held" if merged.held else "succeeded",
         who=who(),
         start=start,
         end=now(),
@@ -311,9 +347,21 @@ def publish_report(
         rows_per_second=int(manifest.rows / max(seconds.total, 0.001)),
         output_digest=tuple(Part(part.bytes, part.sha256) for part in merged.parts),
         output_sha256=merged.sha256,
+        held=merged.held,
+        repairs=merged.repairs_url,
+        amendments=tuple(map(_amendment, merged.repairs)),
     )
-    number = sum(1 for _ in run.workspace.list(run.name(wire.REPORTS))) + 1
-    run.workspace.create(run.name(wire.REPORTS, f"{number}.json"), codec.encode(report))
-    run.workspace.put(run.name(wire.REPORT), codec.encode(report))
-    run.workspace.delete(run.name(wire.SPOOL))
-    return report
+
+
+def _amendment(repair: Repair) -> Amendment:
+    return Amendment(
+        number=repair.number,
+        by=repair.by,
+        who=repair.who,
+        at=repair.at,
+        corrected=0 if repair.rows is None else repair.rows.rows,
+        written=repair.written,
+        refused=repair.refused,
+        waived=repair.waived,
+        reason=repair.reason,
+    )

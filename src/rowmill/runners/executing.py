@@ -5,29 +5,23 @@ An event comes at least once, and EventBridge cannot name executions: twins are 
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rowmill import wire
 from rowmill.errors import ConfigurationError, TransientError
 from rowmill.model import codec
 from rowmill.model.execution import Execution
 from rowmill.runners.attempts import now
+from rowmill.runners.stepfunctions import telling
+from rowmill.runners.stepfunctions.standing import owner_of
 
 if TYPE_CHECKING:
     from rowmill.steps import Run
 
-RUNNING, SUCCEEDED = ("RUNNING", "PENDING_REDRIVE"), "SUCCEEDED"
-GONE = "ExecutionDoesNotExist"
-PLACES = 7  # `arn:PARTITION:states:REGION:ACCOUNT:execution:MACHINE:NAME`
-REGION = 3
-FORBIDDEN = ("AccessDenied", "AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException")
-
 
 def owner(run: Run) -> str:
     """Return the ARN of the execution that took the run over last; empty if none has."""
-    names = sorted(run.workspace.list(run.name(wire.EXECUTIONS)))
-    found = run.load(names[-1], Execution) if names else None
+    found = owner_of(run.workspace, run.id)
     return "" if found is None else found.execution
 
 
@@ -47,7 +41,7 @@ def twin(run: Run, execution: str, *, fresh: bool) -> str:
     if other in ("", execution):
         return ""
     status = status_of(other)
-    return other if status in RUNNING or (status == SUCCEEDED and not fresh) else ""
+    return other if status in telling.GOING or (status == telling.SUCCEEDED and not fresh) else ""
 
 
 def take(run: Run, execution: str) -> None:
@@ -63,33 +57,16 @@ def status_of(execution: str) -> str:
     """Return how an execution stands, as Step Functions says; empty if it knows none.
 
     Raises:
-        ConfigurationError: The ARN is none, or nobody may ask.
+        ConfigurationError: The ARN is none, or nobody may ask: the pods' role needs states:DescribeExecution.
         TransientError: Step Functions does not answer.
     """
-    from botocore import exceptions  # noqa: PLC0415 - an extra
+    from rowmill.runners.stepfunctions import machines  # noqa: PLC0415 - an extra
 
     try:
-        return str(_client(execution).describe_execution(executionArn=execution)["status"])
-    except exceptions.ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        if code == GONE:
-            return ""
-        if code in FORBIDDEN or code.startswith("Invalid"):
-            raise ConfigurationError(
-                f"how the execution {execution} stands, which has this run, cannot be asked: {code}",
-                hint="the pods' role needs states:DescribeExecution on executions of the state machine",
-            ) from None
-        raise TransientError(f"Step Functions is busy: {code}", hint="start it again") from None
-    except exceptions.BotoCoreError as error:
-        raise TransientError(f"Step Functions does not answer: {error}", hint="start it again") from None
-
-
-def _client(execution: str) -> Any:
-    try:
-        import boto3  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise ConfigurationError("--execution asks Step Functions", hint="pip install 'rowmill[aws]'") from None
-    parts = execution.split(":", PLACES)
-    if len(parts) != PLACES + 1:
-        raise ConfigurationError(f"{execution!r} is no execution's ARN", hint="give $states.context.Execution.Id")
-    return boto3.client("stepfunctions", region_name=parts[REGION] or os.environ.get("AWS_REGION"))
+        found = machines.known(execution)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"how the execution {execution} stands, which has this run, cannot be asked: {error.message}",
+            hint="the pods' role needs states:DescribeExecution on executions of the state machine",
+        ) from None
+    return "" if found is None else found.status

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from rowmill import wire
-from rowmill.errors import RowmillError
+from rowmill.errors import HeldError, RowmillError
 from rowmill.model import codec
 from rowmill.model.failure import LOG_BYTES, Failure
 from rowmill.model.manifest import Manifest
@@ -49,6 +49,8 @@ def kept(run: Run, log: Callable[[], str] = str, *, attempt: int | None = None) 
     """
     try:
         yield
+    except HeldError:  # no failure: the report tells it
+        raise
     except RowmillError as error:
         with suppress(RowmillError):  # the error itself is what has to be told
             number = attempts.newest_number(run.workspace, run.id) if attempt is None else attempt

@@ -1,236 +1,185 @@
-"""What is asked of a run from outside: one row of it, what its tries wrote, how it goes on and how it ends."""
+"""A look at one run, from its workspace alone: cheap enough to be repeated while the run is live.
+
+What never changes is read once and kept from look to look: a manifest, a receipt, a failure. A look lists the names of
+receipts, and reads new ones for a moment only; what a name tells, that a partition is done, needs no reading.
+"""
 
 from __future__ import annotations
 
 import time
-from contextlib import closing, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
-from rowmill import settings, wire
-from rowmill.errors import ConfigurationError, RowmillError, StateError
+from rowmill import wire
+from rowmill.errors import RowmillError
+from rowmill.formats.described import rebuilt
+from rowmill.formats.masking import HIDDEN
 from rowmill.model import codec
+from rowmill.model.attempt import Attempt
+from rowmill.model.failure import Failure
+from rowmill.model.manifest import Manifest
+from rowmill.model.receipt import Receipt, Reject
 from rowmill.model.report import Report
 from rowmill.model.run import RunRecord
-from rowmill.runners import failures, standing
-from rowmill.runners.opening import open_run, workspace_at
-from rowmill.runners.sharing import manifest_of
-from rowmill.runners.starting import absolute
-from rowmill.tracker import View, read_view
+from rowmill.runners import standing
+from rowmill.runners.standing import Found, Status, loaded
+from rowmill.storage.ahead import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import TypeVar
 
-    from rowmill.runners.kubernetes.cluster import Cluster
-    from rowmill.runners.standing import Status
-    from rowmill.steps import Run
-    from rowmill.steps.showing import Shown
     from rowmill.storage import Storage
 
-LOOK_S, ASK_S = 0.25, 2.0  # how often a live run's view is read, and how a run stands that pods carry out
-UNBEGUN_S = 60.0  # how long pods may take to begin what is split
-LOG_LINES = 1_000
+    T = TypeVar("T")
+
+READ_FOR_S = 0.25  # at a look: thousands of receipts on a disk, some tens in an object store
+READ_AT_ONCE, SLICE = 16, 64
 
 
-class Log(msgspec.Struct, frozen=True):
-    """What a try wrote last.
+class Look(NamedTuple):
+    """What was seen.
 
     Attributes:
-        partition: At which it was; None where that is not known, or none is to blame.
-        attempt: Which try; of a pod that lives, its name.
-        host: Where it ran.
-        end: When it ended, ISO 8601; empty if it lives.
-        error: What it failed with, as `RowmillError.as_dict` gives it; None if nothing is known of that.
-        text: What it wrote on standard error, the last of it.
+        version: Of the manifest that was read, empty where there is none.
+        done: Partitions that have a receipt.
+        receipts: Those that were read, by name.
+        failures: Tries that failed, by name.
+        attempts: All tries at the run, in order.
     """
 
-    partition: int | None
-    attempt: str
-    host: str
-    end: str
-    error: dict[str, str | int] | None
+    status: Status
+    record: RunRecord
+    manifest: Manifest | None
+    version: str
+    report: Report | None
+    done: frozenset[int]
+    receipts: Mapping[str, Receipt]
+    failures: Mapping[str, Failure]
+    attempts: Mapping[str, Attempt]
+
+
+def look(place: Storage, run_id: str, before: Look | None = None, *, read_for_s: float = READ_FOR_S) -> Look:
+    """Look at a run.
+
+    Args:
+        place: The workspace.
+        run_id: Which run.
+        before: The last look at it: what was read then is not read again.
+        read_for_s: How long receipts, and how long failures, are read now; the others have their turn at the next look.
+
+    Raises:
+        StateError: There is no such run.
+
+    Cost: on an object store, about 8 requests, one more for every 1,000 receipts, and one for each that is read.
+    """
+    record, report = loaded(place, run_id, wire.RUN, RunRecord), loaded(place, run_id, wire.REPORT, Report)
+    if record is None:
+        raise standing.no_such_run(place, run_id)
+    folder = wire.run_dir(run_id)
+    manifest, version = _manifest(place, f"{folder}/{wire.MANIFEST}", before)
+    if before is not None and before.version != version:
+        before = None  # the run was begun anew
+    names = list(place.list(f"{folder}/{wire.RECEIPTS}"))
+    receipts = _kept(place, names, Receipt, {} if before is None else before.receipts, read_for_s)
+    tried = [name for name in place.list(f"{folder}/{wire.ATTEMPTS}") if not name.endswith(wire.ITEMS)]
+    failed = list(place.list(f"{folder}/{wire.FAILURES}"))
+    rejected = report.counts.rejected if report else sum(one.counts.rejected for one in receipts.values())
+    return Look(
+        standing.status_from(place, Found(record, manifest, report, frozenset(names), rejected)),
+        record,
+        manifest,
+        version,
+        report,
+        frozenset(map(standing.partition_of, names)),
+        receipts,
+        _kept(place, failed, Failure, {} if before is None else before.failures, read_for_s),
+        _kept(place, tried, Attempt, {} if before is None else before.attempts, read_for_s),
+    )
+
+
+def _manifest(place: Storage, name: str, before: Look | None) -> tuple[Manifest | None, str]:
+    stat = place.stat(name)
+    if stat is None:
+        return None, ""
+    if before is not None and before.version == stat.version:
+        return before.manifest, stat.version
+    data = place.get(name)
+    return (None, "") if data is None else (codec.decode(data, Manifest, name=name), stat.version)
+
+
+def _kept(
+    place: Storage, names: Sequence[str], kind: type[T], known: Mapping[str, T], read_for_s: float
+) -> dict[str, T]:
+    """Return the values of these names: those that are known, and those that can be read in time."""
+    until = time.monotonic() + read_for_s
+    new = [name for name in names if name not in known]
+    read: dict[str, bytes | None] = {}
+    for start in range(0, len(new), SLICE):
+        some = new[start : start + SLICE]
+        read.update(zip(some, in_order(place.get, some, READ_AT_ONCE), strict=True))
+        if time.monotonic() > until:
+            break
+    values = ((name, known.get(name) or _decoded(read.get(name), kind, name)) for name in names)
+    return {name: value for name, value in values if value is not None}
+
+
+def _decoded(data: bytes | None, kind: type[T], name: str) -> T | None:
+    return None if data is None else codec.decode(data, kind, name=name)
+
+
+class Refused(NamedTuple):
+    """A refused row as it may be shown.
+
+    Attributes:
+        partition: In which it stands.
+        reject: Where it stands and why.
+        cells: Its text by column, None where it does not read as columns.
+        text: Its text as it stands, where no column of the job is sensitive; else a word that says so.
+    """
+
+    partition: int
+    reject: Reject
+    cells: dict[str, str] | None
     text: str
 
 
-def show(
-    run_id: str,
-    *,
-    ordinal: int | None = None,
-    line: int | None = None,
-    key: Sequence[str] = (),
-    input: str | None = None,  # noqa: A002 - the user's word
-    workspace: str | None = None,
-    job: str = "",
-) -> list[Shown]:
-    """Return what became of a row: its text, outcome, attempt, code digest, place in the output, and table row.
+def refused(place: Storage, seen: Look, partitions: Sequence[int], *, most: int) -> list[Refused]:
+    """Return the first refused rows of some partitions, sensitive columns masked.
 
     Args:
-        run_id: Which run.
-        ordinal: The row's place in the input, from 0.
-        line: Or a line of the input on which it stands.
-        key: Or the values of its key's columns; several rows may have them.
-        input: Where the input is now, if it was moved.
-        workspace: As for `run`.
-        job: Where the job's code is, if not where the run was started: it says what is sensitive.
-
-    Raises:
-        ConfigurationError: Not one of the three is given, or the job's rows have no such key.
-        InputError: There is no such row, or the input is not what the run read.
+        place: The workspace.
+        seen: The run.
+        partitions: Which; those whose receipts were read count.
+        most: How many rows.
     """
-    if sum((ordinal is not None, line is not None, bool(key))) != 1:
-        raise ConfigurationError("which row is not said", hint="give one of --line, --ordinal, --key")
-    made = open_run(workspace_at(workspace), run_id, job_ref=job)
-    with closing(made.table) if made.table is not None else nullcontext():
-        return _shown(made, ordinal, line, key, absolute(input) if input is not None else "")
-
-
-def _shown(run: Run, ordinal: int | None, line: int | None, key: Sequence[str], moved_to: str) -> list[Shown]:
-    from rowmill.steps import locating, showing  # noqa: PLC0415 - few commands show a row
-
-    manifest = manifest_of(run)
-    if ordinal is not None:
-        found = [locating.by_ordinal(run, manifest, ordinal, moved_to=moved_to)]
-    elif line is not None:
-        found = [locating.by_line(run, manifest, line, moved_to=moved_to)]
-    else:
-        found = locating.by_key(run, manifest, key, moved_to=moved_to)
-    return [showing.show(run, manifest, row, _failure(run, row.partition.index)) for row in found]
-
-
-def _failure(run: Run, partition: int) -> RowmillError | None:
-    kept = failures.all_of(run.workspace, run.id, partition)
-    return RowmillError.from_dict(kept[-1].error) if kept else None
-
-
-def logs(
-    run_id: str,
-    *,
-    partition: int | None = None,
-    workspace: str | None = None,
-    on: str | None = None,
-    namespace: str | None = None,
-    kube_context: str | None = None,
-) -> list[Log]:
-    """Return what tries of a run wrote last: those that failed, from the workspace; or pods, from their cluster.
-
-    Args:
-        run_id: Which run.
-        partition: Of which partition; None = all.
-        workspace: As for `run`.
-        on: `kubernetes` asks the cluster for the pods that it still has.
-        namespace: As for `run`.
-        kube_context: As for `run`.
-
-    Raises:
-        StateError: There is no such run.
-    """
-    known = settings.resolve({"on": on, "namespace": namespace, "kube_context": kube_context})
-    if known["on"].value == "kubernetes":
-        from rowmill.runners.kubernetes.cluster import connected  # noqa: PLC0415 - an extra
-
-        with connected(known["kube_context"].value, known["namespace"].value) as cluster:
-            return pod_logs(cluster, run_id, partition)
-    place = workspace_at(workspace)
-    record_of(place, run_id)
-    return [
-        Log(one.partition, one.attempt, one.host, one.end, one.error, one.log)
-        for one in failures.all_of(place, run_id, partition)
-    ]
-
-
-def pod_logs(cluster: Cluster, run_id: str, partition: int | None) -> list[Log]:
-    """Return what the pods of a run have written that its cluster still has."""
-    from rowmill.kubejobs import naming  # noqa: PLC0415 - few runs are in pods
-
-    found = []
-    for pod in cluster.list("Pod", labels=f"{naming.RUN}={run_id}"):
-        own = pod["metadata"]["labels"].get(naming.PARTITION)
-        text = cluster.log(pod["metadata"]["name"], tail_lines=LOG_LINES)
-        at = None if own is None else int(own)
-        if text is not None and partition in (None, at):
-            node = pod["spec"].get("nodeName", "")
-            found.append(Log(at, pod["metadata"]["name"], node, "", None, text))
-    if not found:
-        raise StateError(
-            f"the cluster has no pods of the run {run_id}",
-            hint="without --on kubernetes, what failed pods left in the workspace is shown",
-        )
+    found: list[Refused] = []
+    for index in partitions:
+        receipt = seen.receipts.get(wire.receipt_name(seen.record.run_id, index))
+        data = None if receipt is None or receipt.rejects is None else place.get(receipt.rejects.name)
+        for line in (data or b"").splitlines():
+            if len(found) == most:
+                return found
+            found.append(shown(seen, index, codec.decode(line, Reject, name=f"rejects of partition {index}")))
     return found
 
 
-def record_of(place: Storage, run_id: str) -> RunRecord:
-    """Return what a run is asked to do.
-
-    Raises:
-        StateError: There is no such run.
-    """
-    name = f"{wire.run_dir(run_id)}/{wire.RUN}"
-    data = place.get(name)
-    if data is None:
-        raise StateError(f"there is no run {run_id} in {place.url}", hint="`rowmill runs` lists them")
-    return codec.decode(data, RunRecord, name=name)
+def shown(seen: Look, partition: int, reject: Reject) -> Refused:
+    """Return a refused row without what no view may show: all of its text, where columns cannot be told apart."""
+    hidden = seen.record.sensitive
+    cells = _cells(seen, reject)
+    if cells is not None:
+        cells = {name: HIDDEN if name in hidden else value for name, value in cells.items()}
+    return Refused(partition, reject, cells, HIDDEN if hidden else reject.raw)
 
 
-def follow(run_id: str, *, workspace: str | None = None, watch: Callable[[View], None] | None = None) -> Report:
-    """Wait for a run that is under way elsewhere; return its report, or raise what it failed with.
-
-    Args:
-        run_id: Which run.
-        workspace: As for `run`.
-        watch: As for `run`.
-
-    Raises:
-        StateError: There is no such run, or whoever carried it out is gone and left no failure.
-        RowmillError: What it failed with.
-    """
-    place = workspace_at(workspace)
-    record = record_of(place, run_id)
-    unbegun = time.monotonic() + UNBEGUN_S
-    while True:
-        while place.claimed(f"{wire.run_dir(run_id)}/{wire.CLAIM}"):
-            _show_view(place, record, watch)
-            time.sleep(LOOK_S)
-        status = standing.status_of(place, run_id)
-        waits = status.state == standing.SPLIT and time.monotonic() < unbegun
-        if status.state not in (standing.RUNNING, standing.IN_PODS) and not waits:
-            return ended(place, status)
-        if watch is not None and status.rows:
-            view = read_view(record.tracker, run_id) if record.tracker else None
-            watch(view or _view_of(status))
-        time.sleep(ASK_S)
-
-
-def _show_view(place: Storage, record: RunRecord, watch: Callable[[View], None] | None) -> None:
-    if watch is None:
-        return
-    view = read_view(record.tracker, record.run_id) if record.tracker else None
-    if view is None:
-        name = f"{wire.run_dir(record.run_id)}/{wire.PROGRESS}"
-        data = place.get(name)
-        view = None if data is None else codec.decode(data, View, name=name)
-    if view is not None:
-        watch(view)
-
-
-def _view_of(status: Status) -> View:
-    return View("process", status.rows, status.rows_done, status.partitions, status.partitions_done, status.rejected)
-
-
-def ended(place: Storage, status: Status) -> Report:
-    """Return the report of a run that nobody is at; or raise what it failed with.
-
-    Raises:
-        RowmillError: What it failed with; StateError where nothing is kept of that.
-    """
-    name = f"{wire.run_dir(status.run_id)}/{wire.REPORT}"
-    data = place.get(name)
-    if data is not None:
-        return codec.decode(data, Report, name=name)
-    if status.failure is not None:
-        raise RowmillError.from_dict(status.failure)
-    raise StateError(
-        f"the run {status.run_id} is {status.state}: whoever carried it out is gone, and left no failure",
-        hint=status.next,
-        run_id=status.run_id,
-    )
+def _cells(seen: Look, reject: Reject) -> dict[str, str] | None:
+    if reject.truncated:
+        return None
+    try:
+        reads = rebuilt(seen.record.reads)
+        columns = None if seen.manifest is None else seen.manifest.columns
+        decoded = reads.decode(reject.raw.encode(reads.encoding), columns)
+    except (RowmillError, UnicodeError):
+        return None
+    row = decoded.rows[0] if len(decoded.rows) == 1 and not decoded.malformed else None
+    return {str(name): str(value) for name, value in row.items()} if isinstance(row, dict) else None

@@ -10,6 +10,7 @@ from rowmill.errors import StateError
 from rowmill.model import identity
 from rowmill.model.report import Report
 from rowmill.runners import attempts
+from rowmill.steps.generations import repairs_of
 from rowmill.storage import place_of
 from rowmill.storage.ahead import in_order
 
@@ -41,7 +42,7 @@ def look_back(run: Run, tell: Callable[[str], None], *, overwrite: bool) -> None
             _refuse_older(run)
         return
     found = published(run, report)
-    if found == CHANGED:
+    if found == CHANGED and report.generation == len(repairs_of(run)):  # else a repair was cut off
         _refuse_changed(run, report, overwrite=overwrite)
     had = f"the run had ended well on {report.end}"
     if found == GONE:

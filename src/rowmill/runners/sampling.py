@@ -20,6 +20,7 @@ from rowmill.runners.starting import NO_TABLE, Asked, start
 from rowmill.steps.reading import chunks, places
 from rowmill.steps.source import spool
 from rowmill.steps.split import read_head
+from rowmill.steps.trailing import trailer_of, without_trailer
 from rowmill.tracker import open_tracker
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _timed(job: Job, source: Source, folder: Path, rows: int, params: Mapping[st
     file = folder / "input"
     _copy_first(source, file, rows)
     mine, clock = copy.copy(job), Clock()
-    mine.reads, mine.function = source.reads, clock.timing(job)
+    mine.reads, mine.function = without_trailer(source.reads), clock.timing(job)
     chosen = {
         "table": NO_TABLE if job.table is None else f"sqlite:///{folder}/rows.db",
         "workspace": f"{folder}/runs",
@@ -99,10 +100,12 @@ def _copy_first(source: Source, file: Path, rows: int) -> None:
     with source.open() as reader, file.open("wb") as out:
         head = read_head(source.reads, reader, source.bytes)
         out.write(reader.read(0, head.end))
-        end = min(source.bytes, head.end + MOST_BYTES)
+        last = trailer_of(source.reads, reader, head, source.bytes)
+        body_end = source.bytes if last is None else last.start
+        end = min(body_end, head.end + MOST_BYTES)
         for chunk in chunks(source.reads, reader, head.end, end, first_line=1):
             found = [] if chunk.oversized else places(source.reads, chunk)
-            if end < source.bytes and chunk.offset + len(chunk.data) >= end:
+            if end < body_end and chunk.offset + len(chunk.data) >= end:
                 found.pop()  # it may be cut
             for place in found[:rows]:
                 out.write(place.raw)

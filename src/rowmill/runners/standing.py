@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
@@ -20,14 +20,19 @@ from rowmill.storage.ahead import in_order
 from rowmill.tracker import View, read_view, rebuild
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rowmill.model.failure import Failure
+    from rowmill.model.manifest import Partition
     from rowmill.storage import Storage
+
+T = TypeVar("T")
 
 READ_AT_ONCE = 16
 PAUSED = "paused"  # a view's step, while the run waits
 RESUME = "it is paused; `rowmill resume` lets it go on, `rowmill cancel` stops it"
-SUCCEEDED, RUNNING, IN_PODS, SPLIT, FAILED, INTERRUPTED = (
-    "succeeded", "running", "in pods", "split", "failed", "interrupted"
+SUCCEEDED, HELD, RUNNING, IN_PODS, SPLIT, FAILED, INTERRUPTED = (
+    "succeeded", "held", "running", "in pods", "split", "failed", "interrupted"
 )  # fmt: skip
 TRIED_AGAIN = (RowmillError.exit_code, TransientError.exit_code)  # pods that end so come again
 
@@ -36,8 +41,9 @@ class Status(msgspec.Struct, frozen=True):
     """How a run stands.
 
     Attributes:
-        state: `succeeded`; `running`: somebody holds it; `in pods`: pods began the newest try, and only their cluster
-            knows whether they work; `split`: nobody has begun; `failed`; `interrupted`.
+        state: `succeeded`; `held`: its output waits for rejects; `running`: somebody holds it; `in pods`: pods began
+            the newest try, and only their cluster knows whether they work; `split`: nobody has begun; `failed`;
+            `interrupted`.
         rows: All rows; 0 before they are counted.
         rows_done: Rows of partitions that have a receipt; of those under way too, as far as somebody tells.
         ended: When it ended well.
@@ -81,6 +87,7 @@ class Known(NamedTuple):
         done: Those that have a receipt.
         attempt: The newest try.
         failure: Of that one.
+        withheld: The latest report of a run whose output waits for rejects.
     """
 
     held: bool
@@ -88,6 +95,7 @@ class Known(NamedTuple):
     done: int
     attempt: Attempt | None
     failure: Failure | None
+    withheld: Report | None = None
 
 
 def state_of(known: Known) -> str:
@@ -99,6 +107,8 @@ def state_of(known: Known) -> str:
     in_pods = known.attempt is not None and known.attempt.unfinished is not None
     if known.held:
         return RUNNING
+    if known.withheld is not None:
+        return HELD
     if known.failure is not None and (not in_pods or known.failure.error["exit_code"] not in TRIED_AGAIN):
         return FAILED
     if known.attempt is None:
@@ -115,6 +125,8 @@ def _next(state: str, known: Known, run_id: str) -> str:
         if known.done == known.partitions:
             return f"all partitions are done, and not merged yet; {ask}, or give the command of the run again"
         return f"whether pods work at it is not known here; {ask}"
+    if state == HELD:
+        return f"`rowmill rejects {run_id}` lists what it waits for: `rowmill repair` or `rowmill waive`"
     if state == FAILED and known.failure is not None:
         return str(known.failure.error.get("hint", ""))
     if state == SPLIT:
@@ -122,10 +134,26 @@ def _next(state: str, known: Known, run_id: str) -> str:
     return "" if state == RUNNING else "nobody is at it; the command of the run goes on from here"
 
 
+class Found(NamedTuple):
+    """What a workspace holds of a run.
+
+    Attributes:
+        receipts: Names of those that there are.
+        rejected: Rows that are refused, as far as receipts were read.
+    """
+
+    record: RunRecord
+    manifest: Manifest | None
+    report: Report | None
+    receipts: frozenset[str]
+    rejected: int
+
+
 def all_runs(place: Storage) -> list[Status]:
     """Return how all runs of a workspace stand, the latest first."""
-    ids = {name.split("/")[1] for name in place.list(wire.RUNS) if name.endswith(f"/{wire.RUN}")}
-    return sorted((status_of(place, run_id) for run_id in ids), key=lambda one: (one.started, one.run_id), reverse=True)
+    found = (_found(place, run_id) for run_id in place.folders(wire.RUNS))
+    told = [status_from(place, one) for one in found if one is not None]
+    return sorted(told, key=lambda one: (one.started, one.run_id), reverse=True)
 
 
 def status_of(place: Storage, run_id: str) -> Status:
@@ -134,53 +162,111 @@ def status_of(place: Storage, run_id: str) -> Status:
     Raises:
         StateError: There is no such run.
     """
-    load = partial(_loaded, place, run_id)
-    record = load(wire.RUN, RunRecord)
+    found = _found(place, run_id)
+    if found is None:
+        raise no_such_run(place, run_id)
+    return status_from(place, found)
+
+
+def no_such_run(place: Storage, run_id: str) -> StateError:
+    """Return the error for a run that the workspace does not know."""
+    return StateError(f"there is no run {run_id} in {place.url}", hint="`rowmill runs` lists them")
+
+
+def _found(place: Storage, run_id: str) -> Found | None:
+    """Return what there is; a run that has ended well is told by its report, whatever the number of its partitions."""
+    record = loaded(place, run_id, wire.RUN, RunRecord)
     if record is None:
-        raise StateError(f"there is no run {run_id} in {place.url}", hint="`rowmill runs` lists them")
-    manifest, report = load(wire.MANIFEST, Manifest), load(wire.REPORT, Report)
+        return None
+    report = loaded(place, run_id, wire.REPORT, Report)
+    if report is not None:
+        return Found(record, None, report, frozenset(), report.counts.rejected)
     names = list(place.list(f"{wire.run_dir(run_id)}/{wire.RECEIPTS}"))
+    rejected = sum(one.counts.rejected for one in receipts_named(place, names).values())
+    return Found(record, loaded(place, run_id, wire.MANIFEST, Manifest), None, frozenset(names), rejected)
+
+
+def receipts_named(place: Storage, names: Sequence[str]) -> dict[str, Receipt]:
+    """Read receipts, several at once; one that is gone meanwhile is left out."""
     read = in_order(place.get, names, READ_AT_ONCE)
-    receipts = [codec.decode(data, Receipt, name=name) for name, data in zip(names, read, strict=True) if data]
-    partitions = None if manifest is None else len(manifest.partitions)
-    number = attempts.newest_number(place, run_id)
-    known = None if report is not None else _known(place, run_id, number, partitions, set(names))
-    state = SUCCEEDED if known is None else state_of(known)
-    shown = read_view(record.tracker, run_id) if state in (RUNNING, IN_PODS) and record.tracker else None
+    return {name: codec.decode(data, Receipt, name=name) for name, data in zip(names, read, strict=True) if data}
+
+
+def partition_of(name: str) -> int:
+    """Return the partition that a receipt is of."""
+    return int(name.rpartition("/")[2].partition(".")[0])
+
+
+def status_from(place: Storage, found: Found) -> Status:
+    """Return how a run stands, of which this is known."""
+    record, report = found.record, found.report
+    if report is not None:
+        return _succeeded(record, report)
+    load, rows, parts = partial(loaded, place, record.run_id), *_shape(found.manifest)
+    number = attempts.newest_number(place, record.run_id)
+    known = _known(place, record.run_id, number, None if found.manifest is None else len(parts), set(found.receipts))
+    state = state_of(known)
+    shown = read_view(record.tracker, record.run_id) if state in (RUNNING, IN_PODS) and record.tracker else None
     view: View | None = shown or (load(wire.PROGRESS, View) if state == RUNNING else None)
-    done = sum(receipt.counts.read for receipt in receipts)
+    done = sum(parts[index].rows for index in map(partition_of, found.receipts) if index < len(parts))
     noted = load(wire.PROGRESS, View) if state == RUNNING else None
     is_paused = noted is not None and noted.step == PAUSED
     return Status(
-        run_id=run_id,
+        run_id=record.run_id,
         job=record.job,
         state=state,
         input=record.input,
         output=record.output,
         started=record.started,
-        ended=None if report is None else report.end,
-        rows=0 if manifest is None else manifest.rows,
+        ended=None,
+        rows=rows,
         rows_done=done if view is None else max(done, view.rows_done),
-        partitions=partitions or 0,
-        partitions_done=len(receipts),
-        rejected=sum(receipt.counts.rejected for receipt in receipts),
+        partitions=len(parts),
+        partitions_done=len(found.receipts),
+        rejected=found.rejected if known.withheld is None else known.withheld.counts.rejected,
         rows_per_second=view.rows_per_second if view is not None and state == RUNNING else None,
         eta_s=view.eta_s if view is not None and state == RUNNING else None,
         source="workspace" if shown is None else "tracker",
         attempt=number,
-        failure=known.failure.error if known is not None and known.failure is not None else None,
-        next=RESUME if is_paused else "" if known is None else _next(state, known, run_id),
+        failure=known.failure.error if known.failure is not None else None,
+        next=RESUME if is_paused else _next(state, known, record.run_id),
+    )
+
+
+def _shape(manifest: Manifest | None) -> tuple[int, tuple[Partition, ...]]:
+    return (0, ()) if manifest is None else (manifest.rows, manifest.partitions)
+
+
+def _succeeded(record: RunRecord, report: Report) -> Status:
+    return Status(
+        run_id=record.run_id,
+        job=record.job,
+        state=SUCCEEDED,
+        input=record.input,
+        output=record.output,
+        started=record.started,
+        ended=report.end,
+        rows=report.input.rows,
+        rows_done=report.counts.read,
+        partitions=report.partitions,
+        partitions_done=report.partitions,
+        rejected=report.counts.rejected,
+        rows_per_second=None,
+        eta_s=None,
+        attempt=report.attempts,
     )
 
 
 def _known(place: Storage, run_id: str, number: int, partitions: int | None, receipts: set[str]) -> Known:
     held = place.claimed(f"{wire.run_dir(run_id)}/{wire.CLAIM}")
-    attempt = _loaded(place, run_id, f"{wire.ATTEMPTS}/{number:05d}.json", Attempt) if number else None
+    attempt = loaded(place, run_id, f"{wire.ATTEMPTS}/{number:05d}.json", Attempt) if number else None
     failure = None if held else failures.newest(place, run_id, number, receipts)
-    return Known(held, partitions, len(receipts), attempt, failure)
+    withheld = loaded(place, run_id, wire.HELD, Report)
+    return Known(held, partitions, len(receipts), attempt, failure, withheld)
 
 
-def _loaded(place: Storage, run_id: str, name: str, kind: type[Any]) -> Any:
+def loaded(place: Storage, run_id: str, name: str, kind: type[T]) -> T | None:
+    """Read a value of a run; None if it is not there."""
     data = place.get(f"{wire.run_dir(run_id)}/{name}")
     return None if data is None else codec.decode(data, kind, name=name)
 
@@ -193,14 +279,14 @@ def rebuild_tracker(place: Storage, run_id: str, url: str) -> Status:
         ConfigurationError: The run has no tracker, and none is given.
     """
     status = status_of(place, run_id)
-    record: RunRecord = _loaded(place, run_id, wire.RUN, RunRecord)
-    manifest: Manifest | None = _loaded(place, run_id, wire.MANIFEST, Manifest)
-    address = url or record.tracker
+    record = loaded(place, run_id, wire.RUN, RunRecord)
+    manifest = loaded(place, run_id, wire.MANIFEST, Manifest)
+    address = url or ("" if record is None else record.tracker)
     if not address:
         raise ConfigurationError(f"the run {run_id} has no tracker", hint="give --tracker URL")
-    if manifest is None:
+    if record is None or manifest is None:
         raise StateError(f"the run {run_id} has no manifest yet", hint="give its command again", run_id=run_id)
-    done = {int(name.rpartition("/")[2][:5]) for name in place.list(f"{wire.run_dir(run_id)}/{wire.RECEIPTS}")}
+    done = {partition_of(name) for name in place.list(f"{wire.run_dir(run_id)}/{wire.RECEIPTS}")}
     todo = [
         wire.location(record.input, part.index, part.start, part.end)
         for part in manifest.partitions

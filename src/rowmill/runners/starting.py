@@ -149,6 +149,7 @@ def _record(asked: Asked, job: Job, reference: str, given: Given, chosen: Mappin
         create_table=chosen["create_table"].value,
         write_rate=chosen["write_rate"].value,
         tracker=chosen["tracker"].value,
+        sensitive=job.sensitive,
     )
 
 

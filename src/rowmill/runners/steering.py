@@ -142,7 +142,7 @@ def refuse_ended(place: Storage, run_id: str) -> None:
     if place.get(f"{wire.run_dir(run_id)}/{wire.RUN}") is None:
         return
     status = standing.status_of(place, run_id)
-    if status.state in (standing.SUCCEEDED, standing.FAILED, standing.INTERRUPTED):
+    if status.state in (standing.SUCCEEDED, standing.HELD, standing.FAILED, standing.INTERRUPTED):
         raise StateError(
             f"the run {run_id} is not under way: it is {status.state}",
             hint="" if status.state == standing.SUCCEEDED else "give the run's command: it goes on where it stopped",

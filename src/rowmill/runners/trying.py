@@ -12,6 +12,7 @@ from rowmill.runners.starting import NO_TABLE, Asked, start
 from rowmill.steps.function.preparing import preparing
 from rowmill.steps.source import spool
 from rowmill.steps.split import read_head, survey
+from rowmill.steps.trailing import trailer_of
 from rowmill.steps.trial import RowAt, Tried, rows_from, try_rows
 
 if TYPE_CHECKING:
@@ -73,13 +74,15 @@ def _unread(run: Run, source: Source) -> Manifest:
     """Return as much of a manifest as the head tells."""
     with source.open() as reader:
         head = read_head(source.reads, reader, source.bytes)
+        last = trailer_of(source.reads, reader, head, source.bytes)
     version = InputVersion(run.record.input, run.record.input_version, "", source.bytes, source.spooled, source.version)
-    return Manifest(run.id, version, head.columns, head.end, 0, ())
+    start = None if last is None else last.start
+    return Manifest(run.id, version, head.columns, head.end, 0, (), start)
 
 
 def _rows(source: Source, manifest: Manifest, rows: int, from_line: int) -> list[RowAt]:
     with source.open() as reader:
         start = manifest.body_start
         line = reader.read(0, start).count(b"\n") + 1
-        found = rows_from(source.reads, reader, start, source.bytes, first_line=line, from_line=from_line)
+        found = rows_from(source.reads, reader, start, manifest.body_end, first_line=line, from_line=from_line)
         return list(islice(found, rows))

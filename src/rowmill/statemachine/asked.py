@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from rowmill import wire
 from rowmill.errors import ConfigurationError
 from rowmill.kubejobs import Pods  # noqa: TC001 - msgspec reads annotations at run time
 
@@ -80,6 +81,12 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     workspace_prefix: str = ""
     flags: tuple[str, ...] = ("overwrite",)
     name: str = "rowmill"
+
+    @property
+    def runs(self) -> str:
+        """What keys of all runs begin with in the workspace's bucket."""
+        prefix = self.workspace_prefix.rstrip("/")
+        return f"{prefix}/{wire.RUNS}" if prefix else wire.RUNS
 
 
 def check(machine: Machine) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rowmill.statemachine.asked import SYNC
 from rowmill.statemachine.expressions import evaluated
+from rowmill.statemachine.failing import FOR_GOOD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,6 @@ INTEGRATIONS = (CALL_EKS, RUN_JOB, INVOKE, READ_ITEMS, WRITE_RESULTS)
 
 CALL_S = 60  # one question
 SLACK_S = 900  # `.sync` sees an end five minutes late
-FOR_GOOD = tuple(f"EKS.{status}" for status in (400, 401, 403, 404, 405, 413, 415, 422))
 LATER = tuple(f"EKS.{status}" for status in (408, 409, 425, 429, 500, 502, 503, 504))
 NOTHING: dict[str, Any] = {}  # what a state hands on: whatever is needed is in variables
 
@@ -40,7 +40,7 @@ def retrying(*errors: str, seconds: int = 2, tries: int = 6) -> State:
     }
 
 
-NEVER = {"ErrorEquals": [*FOR_GOOD], "MaxAttempts": 0}
+NEVER = {"ErrorEquals": [*FOR_GOOD, "EKS.404"], "MaxAttempts": 0}
 
 
 def catching(then: str, **assigned: str) -> list[State]:

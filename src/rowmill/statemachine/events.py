@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SUFFIXES = (".csv", ".CSV", ".csv.gz", ".csv.zst")
-WRITTEN = ("_Output", "_Rejects")  # what names end in that a run writes beside its input
+WRITTEN = ("_Output", "_Rejects", "_Repairs")  # what names end in that a run writes beside its input
 WRITES = ("PutObject", "CompleteMultipartUpload", "CopyObject")
 
 
@@ -64,7 +64,7 @@ def _keys(prefix: str, suffixes: Sequence[str], workspace_prefix: str | None) ->
     for suffix in suffixes or ("",):
         if not suffix or any(end.endswith(suffix) or suffix.endswith(end) for end in WRITTEN):
             raise ConfigurationError(
-                "outputs would start runs of their own: their names end in _Output and _Rejects",
+                "outputs would start runs of their own: their names end in _Output, _Rejects and _Repairs",
                 hint="give suffixes that these do not have, as '.csv'",
             )
     if workspace_prefix is not None and (workspace_prefix.startswith(prefix) or prefix.startswith(workspace_prefix)):

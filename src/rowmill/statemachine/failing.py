@@ -5,10 +5,15 @@ All of it is JSONata; no expression touches the content of rows, since no messag
 
 from __future__ import annotations
 
+from rowmill.errors import BY_NAME
 from rowmill.kubejobs.failing import CONTAINER
 from rowmill.model.termination import ERROR_SCHEMA, STEP_SCHEMA
 from rowmill.statemachine.expressions import quoted
 
+FOR_GOOD = (  # what an API server refuses whoever asks again; 404 is a KubernetesJob that is gone
+    *(f"EKS.{status}" for status in (400, 401, 403, 405, 413, 415, 422)),
+    "States.QueryEvaluationError",
+)
 ROUNDS = 3  # of split, process and merge, where what failed may be better next time
 AGAIN = "start it again: finished partitions have receipts, and are not done again"
 NOT_THERE = "look at the KubernetesJob: kubectl describe jobs -l rowmill.dev/execution"
@@ -60,23 +65,22 @@ def failure_of_pods(step: str, job: str) -> str:
         f"( $all := [$map({_messages(ERROR_SCHEMA)}, function($text) {{ $parse($text) }})]; "
         "$meant := [$filter($all, function($one) { $one.error != 'Stopped' })]; "
         "$firm := [$filter($meant, function($one) { $not($one.exit_code in [1, 75]) })]; "
-        "$chosen := $count($firm) > 0 ? $firm : $meant; "
-        f"$first := $sort($chosen, function($one, $other) {{ {first} > {second} }})[0]; "
         "$reasons := $states.result.ResponseBody.items.status.containerStatuses.state.terminated.reason; "
-        f"$merge([{{'step': {quoted(step)}}}, $exists($first) ? $first : "
-        f"'OOMKilled' in $reasons ? {_memory()} : {_kubernetes(job)}]) )"
+        f"$first := function($some) {{ $sort($some, function($one, $other) {{ {first} > {second} }})[0] }}; "
+        f"$merge([{{'step': {quoted(step)}, 'reason': {job}.reason}}, $count($firm) > 0 ? $first($firm) : "
+        f"'OOMKilled' in $reasons ? {_memory()} : $count($meant) > 0 ? $first($meant) : {_kubernetes(job)}]) )"
     )
 
 
 def failure_of_error(step: str) -> str:
     """Return code for the failure of a state that was caught: a step's own, or that of the API that was asked."""
     error = "$states.errorOutput"
-    own = f'$contains({error}.Cause, /^\\{{"(step|schema|error)":"/) and $contains({error}.Cause, \'"exit_code"\')'
+    own = f'$contains({error}.Cause, /^\\{{.*"step":"[a-z]+"/)'  # as a partition's own machine ended
     refused = f"{error}.Error in ['EKS.401', 'EKS.403']"
     kind = (
-        f"{error}.Error in ['EKS.401', 'EKS.403', 'EKS.400', 'EKS.405', 'EKS.413', 'EKS.415', 'EKS.422', "
-        f"'States.QueryEvaluationError'] ? 'ConfigurationError' : {error}.Error = 'EKS.404' ? 'StateError' : "
-        "'TransientError'"
+        f"{error}.Error in {list(BY_NAME)} ? {error}.Error "
+        f": {error}.Error in {list(FOR_GOOD)} ? 'ConfigurationError' "
+        f": {error}.Error = 'EKS.404' ? 'StateError' : 'TransientError'"
     )
     hint = (
         f"{refused} ? 'the cluster refuses the machine: check its access entry, and the RoleBinding of its group' "
@@ -119,7 +123,7 @@ def _messages(schema: str) -> str:
 
 def _kubernetes(job: str) -> str:
     message = f"'the KubernetesJob failed: ' & {job}.reason & ': ' & {job}.words"
-    return f"{{'error': 'TransientError', 'reason': {job}.reason, 'message': {message}, 'hint': {quoted(AGAIN)}}}"
+    return f"{{'error': 'TransientError', 'message': {message}, 'hint': {quoted(AGAIN)}}}"
 
 
 def _memory() -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rowmill import wire
 from rowmill.statemachine import failing, jobs, limits
-from rowmill.statemachine.asked import DISTRIBUTED_MAP, INDEXED
+from rowmill.statemachine.asked import DISTRIBUTED_MAP, INDEXED, INLINE_MAP
 from rowmill.statemachine.calling import (
     NOTHING,
     READ_ITEMS,
@@ -81,7 +81,7 @@ def _list(machine: Machine, failed: str) -> State:
         "run_id": evaluated("$told.run_id"),
         "attempt": evaluated("$told.next_attempt"),
         "fan_out": machine.fan_out,
-        "most": limits.most_inline(machine),
+        **({"most": limits.most_inline(machine)} if machine.fan_out == INLINE_MAP else {}),
     }
     names = ", ".join(f"'{name}': {code}" for name, code in KNOWN.items())
     return {
@@ -109,7 +109,7 @@ def _map(machine: Machine, then: str, failed: str) -> State:
 
 
 def _from_s3(machine: Machine) -> State:
-    prefix = f"{quoted(machine.workspace_prefix)} & '{wire.RUNS}/' & $states.input.run_id & '/{wire.MAP_RESULTS}'"
+    prefix = f"{quoted(f'{machine.runs}/')} & $states.input.run_id & '/{wire.MAP_RESULTS}'"
     return {
         "Label": "Process",
         "ItemReader": {

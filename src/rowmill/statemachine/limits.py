@@ -37,7 +37,7 @@ def most_poll_s(machine: Machine) -> int:
 
 
 def most_inline(machine: Machine) -> int:
-    """Return how many partitions an inline Map may have, whatever each takes."""
+    """Return how many partitions an inline Map may have, whatever each takes, in one round."""
     events = EVENTS_OF_PARTITION
     if machine.waiter == CALL:
         longest_s = min(machine.timeout_s, machine.pods.deadline_s)

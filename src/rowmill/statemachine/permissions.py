@@ -38,7 +38,7 @@ def of_machine(machine: Machine, arn: str, execution_arn: str, partition: str = 
     invoke = Allowed(("lambda:InvokeFunction",), (machine.split_file, f"{machine.split_file}:*"))
     if machine.fan_out != DISTRIBUTED_MAP:
         return [invoke]
-    runs = f"arn:{partition}:s3:::{machine.workspace_bucket}/{machine.workspace_prefix}{wire.RUNS}"
+    runs = f"arn:{partition}:s3:::{machine.workspace_bucket}/{machine.runs}"
     return [
         invoke,
         Allowed(("s3:GetObject",), (f"{runs}/*/{wire.ATTEMPTS}/*.{wire.ITEMS}",)),
@@ -71,7 +71,7 @@ def of_split_file(machine: Machine, partition: str = "aws") -> list[Allowed]:
         partition: Of AWS.
     """
     bucket = f"arn:{partition}:s3:::{machine.workspace_bucket}"
-    runs = f"{bucket}/{machine.workspace_prefix}{wire.RUNS}"
+    runs = f"{bucket}/{machine.runs}"
     return [
         Allowed(("s3:GetObject",), (f"{runs}/*/{wire.MANIFEST}", f"{runs}/*/{wire.FAILURES}/*")),
         Allowed(("s3:PutObject",), (f"{runs}/*/{wire.ATTEMPTS}/*.{wire.ITEMS}",)),

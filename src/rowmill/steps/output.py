@@ -15,6 +15,7 @@ from rowmill.errors import IntegrityError
 from rowmill.formats import borders
 from rowmill.model import codec
 from rowmill.model.identity import PIECE_BYTES
+from rowmill.model.report import Report
 from rowmill.steps.process import gz
 from rowmill.storage import Piece, Reader, Storage, place_of
 from rowmill.storage.ahead import in_order
@@ -22,8 +23,10 @@ from rowmill.storage.ahead import in_order
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from rowmill.formats import Format
     from rowmill.formats.borders import Rules
     from rowmill.model.receipt import DataObject, Receipt
+    from rowmill.model.repair import Repair
     from rowmill.steps import Run
 
 OPENED_AHEAD = 4  # objects: while one is digested, an object store brings the next
@@ -98,6 +101,28 @@ def publish_rejects(run: Run, ordered: Sequence[Receipt]) -> str | None:
     return rejects_url(run)
 
 
+def repairs_url(run: Run) -> str:
+    """Return where the rows are written by which a repair lets the output grow."""
+    return f"{run.record.output}_Repairs"
+
+
+def publish_repairs(run: Run, head: bytes, repairs: Sequence[Repair]) -> str | None:
+    """Publish the rows that the output has more than when it was last published, for those who already took it.
+
+    Returns:
+        Their URL; None if nobody can have taken an output without them.
+    """
+    before = run.load(run.name(wire.REPORT), Report)
+    if before is None or before.generation == len(repairs):
+        return None if before is None else before.repairs
+    folder, name = place_of(repairs_url(run))
+    added = [repair.delta for repair in repairs[before.generation :] if repair.delta is not None]
+    pieces = [Piece(storage=run.workspace, name=one.name) for one in added]
+    with run.open_storage(folder).joining(name, [Piece(literal=head), *pieces]):
+        pass
+    return repairs_url(run)
+
+
 def verify(run: Run, head: bytes, ordered: Sequence[Receipt]) -> tuple[str, list[str]]:
     """Read all data once: compare each object with its receipt, and count its rows again.
 
@@ -107,7 +132,7 @@ def verify(run: Run, head: bytes, ordered: Sequence[Receipt]) -> tuple[str, list
     whole, broken, versions = hashlib.sha256(head), [], []
     objects = in_order(lambda receipt: opened(run.workspace, receipt.data), ordered, OPENED_AHEAD)
     for receipt, (version, pieces) in zip(ordered, objects, strict=True):
-        own, counter = hashlib.sha256(), RowCounter(run.job.writes.rules, compressed=gz(run))
+        own, counter = hashlib.sha256(), RowCounter(run.job.writes, compressed=gz(run))
         versions.append(version)
         for data in pieces:
             whole.update(data)
@@ -164,12 +189,17 @@ def _rest(block: ExitStack, reader: Reader, others: Sequence[tuple[int, int]]) -
             yield reader.read(low, high)
 
 
+def rules_of_output(writes: Format) -> Rules:
+    """Return how the rows of an output end: what is written is RFC 4180, whatever the input's rules were."""
+    rules = writes.rules
+    return rules if rules.reader is None else borders.Rules(quote=rules.reader["quotechar"].encode())
+
+
 class RowCounter:
     """Counts rows in the bytes of an output, by borders alone."""
 
-    def __init__(self, rules: Rules, *, compressed: bool) -> None:
-        # What is written is RFC 4180, so parity tells its rows whatever the input's rules were.
-        self._rules = rules if rules.reader is None else borders.Rules(quote=rules.reader["quotechar"].encode())
+    def __init__(self, writes: Format, *, compressed: bool) -> None:
+        self._rules = rules_of_output(writes)
         self._compressed = compressed
         self._member = zlib.decompressobj(wbits=31)
         self._before = b"\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from rowmill import wire
 from rowmill.errors import InputError, RowmillError
 from rowmill.formats import Decoded
 from rowmill.job import PROGRAM, Exec
-from rowmill.model import codec
+from rowmill.model import codec, policy
 from rowmill.model import counts as rules
 from rowmill.model.receipt import DataObject, Filtered, Receipt, Reject, gaps_of
 from rowmill.steps.data import data_writer
@@ -74,7 +75,8 @@ def process(
         receipt = _work(run, manifest, partition, attempt=attempt, prepared=prepared, tell=tell)
     except RowmillError as error:
         raise error.at(run_id=run.id, partition=partition.index) from error.__cause__
-    receipt = msgspec.structs.replace(receipt, seconds=round(time.monotonic() - started, 3))
+    seconds, end = round(time.monotonic() - started, 3), datetime.now(UTC).isoformat(timespec="milliseconds")
+    receipt = msgspec.structs.replace(receipt, seconds=seconds, end=end)
     if not run.workspace.create(name, codec.encode(receipt)):
         done = run.load(name, Receipt)
         if done is not None:
@@ -93,7 +95,8 @@ def _work(
 ) -> Receipt:
     source = source_of(run, manifest)
     stage = None if run.table is None or run.table.settled() is not None else run.table.stage(partition.index, attempt)
-    results = Results(run, stage, rows=manifest.rows, first=partition.first_ordinal)
+    budget = policy.parse_budget(run.record.rejects).allowed(manifest.rows)
+    results = Results(run, stage, first=partition.first_ordinal, budget=budget)
     name = wire.data_name(run.id, partition.index, attempt)
     with source.open() as reader, data_writer(run.workspace, name, compress=gz(run)) as data:
         read = partial(
@@ -107,6 +110,7 @@ def _work(
         )
         with calling(run, manifest, source.reads, read, prepared) as call:
             for made in _outcomes(source.reads, manifest.columns, read(), partition.first_ordinal, call):
+                results.expect(made[-1])
                 data.write(results.take(*made))
                 results.tell(tell, at_least=TELL_ROWS)
                 run.border()
@@ -123,12 +127,13 @@ def _work(
         code_digest=run.code_digest,
         counts=counts,
         data=data.published(counts.written),
-        rejects=_publish_rejects(run, partition.index, attempt, results.rejects),
+        rejects=publish_rejects(run, partition.index, attempt, results.rejects),
         columns=results.columns,
         table_rows=table_rows,
         totals=results.totals.as_text(),
         seconds=0.0,
-        filtered=_publish_filtered(run, partition.index, attempt, results.filtered),
+        filtered=publish_filtered(run, partition.index, attempt, results.filtered),
+        reject_places=tuple(results.reject_places),
     )
 
 
@@ -205,7 +210,8 @@ def batch_of(reads: Format, chunk: Chunk, decoded: Decoded, ordinal: int) -> Bat
     return Batch(decoded.rows, ordinals, line_of)
 
 
-def _publish_rejects(run: Run, partition: int, attempt: str, rejects: list[Reject]) -> DataObject | None:
+def publish_rejects(run: Run, partition: int, attempt: str, rejects: Sequence[Reject]) -> DataObject | None:
+    """Write a partition's rejects; None if there are none."""
     if not rejects:
         return None
     data = b"".join(codec.encode_line(reject) for reject in rejects)
@@ -214,7 +220,7 @@ def _publish_rejects(run: Run, partition: int, attempt: str, rejects: list[Rejec
     return DataObject(name, len(data), hashlib.sha256(data).hexdigest(), len(rejects))
 
 
-def _publish_filtered(run: Run, partition: int, attempt: str, rows: Mapping[str, Sequence[int]]) -> DataObject | None:
+def publish_filtered(run: Run, partition: int, attempt: str, rows: Mapping[str, Sequence[int]]) -> DataObject | None:
     """Keep which rows were left out, so that each can be told later why it is not in the output."""
     if not rows:
         return None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from decimal import Context as Arithmetic
-from decimal import Decimal, Inexact, InvalidOperation
+from bisect import bisect_left
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rowmill.errors import InputError, IntegrityError, ProcessingError
+from rowmill.formats.masking import hidden
+from rowmill.formats.trailer import EXACT, number_of
 from rowmill.job import Skip
-from rowmill.model import policy
 from rowmill.model.counts import Counts
 from rowmill.model.receipt import Reject
 from rowmill.steps.function.converting import plain
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from rowmill.steps.function.calling import Batch
     from rowmill.tables import Stage
 
-EXACT = Arithmetic(prec=1000, traps=[InvalidOperation, Inexact])  # a sum that would be rounded is an error
+
+NO_NUMBER = "a column with a declared total holds no number"
 
 
 class Progress(NamedTuple):
@@ -37,16 +39,18 @@ class Progress(NamedTuple):
 class Results:
     """What became of a partition's rows so far."""
 
-    def __init__(self, run: Run, stage: Stage | None, *, rows: int, first: int) -> None:
+    def __init__(self, run: Run, stage: Stage | None, *, first: int, budget: int) -> None:
         self._writes = run.job.writes
         self._stage = stage
-        self._budget = policy.parse_budget(run.record.rejects).allowed(rows)
+        self._budget = budget
         self.filtered: dict[str, array[int]] = {}  # by reason, the ordinals
         self._first = first
+        self._sensitive = run.job.sensitive
         self._read = self._written = 0
         self._told = (0, 0)  # rows and rejects
         self.columns: tuple[str, ...] | None = None
         self.rejects: list[Reject] = []
+        self.reject_places: list[int] = []
         self.totals = Totals(run.job.totals)
 
     @property
@@ -62,16 +66,19 @@ class Results:
             tell(Progress(self._read - rows, len(self.rejects) - rejected))
             self._told = (self._read, len(self.rejects))
 
-    def take(
-        self, batch: Batch, outcomes: list[Any], decoded: Decoded, chunk: Chunk, reads: Format, ordinal: int
-    ) -> bytes:
-        """Sort a chunk's outcomes, save the values in the table, and return them as the output's bytes.
+    def expect(self, ordinal: int) -> None:
+        """Check the second law: the chunk that comes next follows the one before it.
 
         Raises:
-            IntegrityError: The chunk does not follow the one before it: the second law would be broken.
+            IntegrityError: It does not.
         """
         if ordinal != self._first + self._read:
             raise IntegrityError(f"row {ordinal + 1:,} came where row {self._first + self._read + 1:,} is due")
+
+    def take(
+        self, batch: Batch, outcomes: list[Any], decoded: Decoded, chunk: Chunk, reads: Format, ordinal: int
+    ) -> bytes:
+        """Sort a chunk's outcomes, save the values in the table, and return them as the output's bytes."""
         self._read += len(batch.rows) + len(decoded.malformed)
         refused = dict(decoded.malformed)
         values: Sequence[Any] = outcomes
@@ -83,9 +90,10 @@ class Results:
         if values and self._stage is not None:
             values, at = self._saved(values, at, refused, ordinal, batch)
         data = self._encoded(values, at, batch) if values else b""
-        self._written += len(values)
         if refused:
+            self.reject_places += [self._written + bisect_left(at, ordinal + place) for place in sorted(refused)]
             self._refuse(refused, chunk, reads, ordinal)
+        self._written += len(values)
         return data
 
     def _sorted(
@@ -94,9 +102,10 @@ class Results:
         values, at = [], []
         for ordinal, outcome in zip(batch.ordinals, outcomes, strict=True):
             if isinstance(outcome, Skip):
-                self.filtered.setdefault(outcome.reason, array("Q")).append(ordinal)
+                reason = self._shown(outcome.reason, batch, ordinal)
+                self.filtered.setdefault(reason, array("Q")).append(ordinal)
             elif isinstance(outcome, Rejected):
-                refused[ordinal - first] = outcome.reason
+                refused[ordinal - first] = self._shown(outcome.reason, batch, ordinal)
             elif outcome is None:
                 raise ProcessingError(
                     "the function returned None",
@@ -108,6 +117,10 @@ class Results:
                 values.append(plain(outcome))
                 at.append(ordinal)
         return values, at
+
+    def _shown(self, reason: str, batch: Batch, ordinal: int) -> str:
+        """Return a reason as it may be shown."""
+        return hidden(reason, batch.rows[bisect_left(batch.ordinals, ordinal)], self._sensitive)
 
     def _totalled(
         self,
@@ -145,7 +158,8 @@ class Results:
         bad = {one.place: one.reason for one in self._stage.add(values)}
         if not bad:
             return values, at
-        refused.update({at[place] - first: f"the table refuses it: {reason}" for place, reason in bad.items()})
+        for place, reason in bad.items():
+            refused[at[place] - first] = f"the table refuses it: {self._shown(reason, batch, at[place])}"
         kept = [place for place in range(len(values)) if place not in bad]
         return [values[place] for place in kept], [at[place] for place in kept]
 
@@ -187,18 +201,28 @@ class Totals:
         }
 
     def add(self, kind: str, row: Any) -> str | None:
-        """Add a row; return what is wrong with it, None if nothing is."""
+        """Add a row's numbers; return what is wrong with it, None if nothing is.
+
+        A row that would be written and lacks a number is rejected: what numbers it has count there.
+        """
         try:
-            numbers = {column: Decimal(str(row[column]).strip() or "0") for column in self.columns}
-        except (InvalidOperation, KeyError, TypeError) as error:
-            if isinstance(error, InvalidOperation):
-                return "a column with a declared total holds no number"
+            numbers = {column: number_of(row[column]) for column in self.columns}
+        except (KeyError, TypeError) as error:
             raise ProcessingError(f"Job(totals=…) names a column that rows do not have: {error}") from None
-        if not all(number.is_finite() for number in numbers.values()):
-            return "a column with a declared total holds no number"
+        reason = NO_NUMBER if None in numbers.values() else None
+        sums = "rejected" if reason is not None and kind == "written" else kind
         for column, number in numbers.items():
-            self._sums[column][kind] = EXACT.add(self._sums[column][kind], number)
-        return None
+            if number is not None:
+                self._sums[column][sums] = EXACT.add(self._sums[column][sums], number)
+        return reason
+
+    def less(self, others: Totals) -> Totals:
+        """Return these sums without those of other rows."""
+        result = Totals(self.columns)
+        for column, sums in self._sums.items():
+            for kind, total in sums.items():
+                result._sums[column][kind] = EXACT.subtract(total, others._sums[column][kind])
+        return result
 
     def as_text(self) -> dict[str, dict[str, str]]:
         """Return the sums as text, so that no digit is lost on the way."""

@@ -8,6 +8,7 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rowmill.formats.masking import hidden
 from rowmill.steps.function.converting import converter
 from rowmill.steps.function.outcome import Rejected
 from rowmill.steps.process import decode_chunk
@@ -91,6 +92,7 @@ class Rows:
     def __init__(self, job: Job, source: Source, manifest: Manifest) -> None:
         self._source, self._manifest = source, manifest
         self._convert = converter(job.row_type, manifest.columns)
+        self._sensitive = job.sensitive
         keys = job.table.keys if job.table is not None else ()
         columns = manifest.columns or ()
         self.keys: tuple[str, ...] = keys if keys and all(key in columns for key in keys) else ()
@@ -101,7 +103,7 @@ class Rows:
         ordinal, manifest, reads = 0, self._manifest, self._source.reads
         with self._source.open() as reader:
             line = reader.read(0, manifest.body_start).count(b"\n") + 1
-            for chunk in chunks(reads, reader, manifest.body_start, self._source.bytes, first_line=line):
+            for chunk in chunks(reads, reader, manifest.body_start, manifest.body_end, first_line=line):
                 decoded = decode_chunk(reads, manifest.columns, chunk, ordinal)
                 yield chunk, ordinal, decoded
                 ordinal += len(decoded.rows) + len(decoded.malformed)
@@ -113,7 +115,7 @@ class Rows:
         found = dict(decoded.malformed)
         for place, row in zip(good_places(decoded), decoded.rows, strict=True):
             if type(made := self._convert(row)) is Rejected:
-                found[place] = made.reason
+                found[place] = hidden(made.reason, row, self._sensitive)
         return found
 
     def findings(self, chunk: Chunk, ordinal: int, reasons: dict[int, str]) -> list[Finding]:

@@ -9,26 +9,27 @@ import msgspec
 
 from rowmill import wire
 from rowmill.formats.csv import Csv
-from rowmill.model import codec
-from rowmill.model.receipt import Filtered, Receipt, Reject, ordinals_of
+from rowmill.formats.masking import HIDDEN
+from rowmill.model.repair import waived
 from rowmill.model.report import Report
+from rowmill.steps.generations import corrected, filtered_in, rejects_in, seen
 from rowmill.steps.locating import Held, values_of
 from rowmill.steps.process import gz
 from rowmill.steps.reading import chunks, places
 from rowmill.steps.source import in_utf8
-from rowmill.steps.trial import FAILED, FILTERED, HIDDEN, REJECTED, WRITTEN, column_of, masked
+from rowmill.steps.trial import FAILED, FILTERED, REJECTED, WRITTEN, column_of, masked
 from rowmill.storage import place_of
-from rowmill.storage.ahead import in_order
 
 if TYPE_CHECKING:
     from rowmill.errors import RowmillError
     from rowmill.formats import Format
     from rowmill.model.manifest import Manifest
+    from rowmill.model.receipt import Receipt
     from rowmill.steps import Run
-    from rowmill.steps.locating import Located
+    from rowmill.steps.generations import Generation
+from rowmill.steps.locating import Located
 
 OPEN, UNKNOWN = "not processed yet", "unknown"
-READ_AT_ONCE = 16
 
 
 class Fate(msgspec.Struct, frozen=True):
@@ -51,6 +52,7 @@ class Shown(msgspec.Struct, frozen=True):
     Attributes:
         ordinal, line, partition: Where it stands in the input.
         text: As it stands there.
+        corrected: What stands for it since it was repaired; empty if it was not.
         read: What the function was given, by column.
         outcome, reason: As `Fate` has them.
         attempt, code_digest: Who made it of which code; empty before that.
@@ -72,6 +74,7 @@ class Shown(msgspec.Struct, frozen=True):
     reason: str
     attempt: str = ""
     code_digest: str = ""
+    corrected: str = ""
     output_row: int | None = None
     output_byte: int | None = None
     output_text: str | None = None
@@ -89,8 +92,12 @@ def show(run: Run, manifest: Manifest, row: Located, failure: RowmillError | Non
         row: Where it stands.
         failure: What the newest try failed with at its partition.
     """
-    receipt = run.load(wire.receipt_name(run.id, row.partition.index), Receipt)
+    generation = seen(run.workspace, run.id)
+    receipt = generation.receipts.get(row.partition.index)
     fate = fate_of(run, receipt, row.ordinal - row.partition.first_ordinal, row.ordinal)
+    if row.ordinal in waived(generation.repairs):
+        fate = msgspec.structs.replace(fate, reason=f"{fate.reason}; waived")
+    text = corrected(run.workspace, generation.repairs).get(row.ordinal, "")
     if receipt is None and failure is not None and failure.context.get("ordinal") == row.ordinal:
         fate = Fate(FAILED, failure.message)
     reads, hidden = in_utf8(run.job.reads), run.job.sensitive
@@ -104,11 +111,15 @@ def show(run: Run, manifest: Manifest, row: Located, failure: RowmillError | Non
         read=masked(values, hidden),
         outcome=fate.outcome,
         reason=fate.reason,
+        corrected=HIDDEN if text and hidden else text,
     )
     if receipt is None:
         return shown
     shown = msgspec.structs.replace(shown, attempt=receipt.attempt, code_digest=receipt.code_digest)
-    return shown if fate.place is None else _written(run, manifest, receipt, fate.place, values, shown)
+    if fate.place is None:
+        return shown
+    before = _before(manifest, generation, row.partition.index)
+    return _written(run, receipt, fate.place, before, {} if text else values, shown)
 
 
 def fate_of(run: Run, receipt: Receipt | None, at: int, ordinal: int) -> Fate:
@@ -122,43 +133,26 @@ def fate_of(run: Run, receipt: Receipt | None, at: int, ordinal: int) -> Fate:
     """
     if receipt is None:
         return Fate(OPEN)
-    rejects = _rejects(run, receipt)
+    rejects = {reject.ordinal: reject.reason for reject in rejects_in(run.workspace, receipt)}
     if ordinal in rejects:
-        return Fate(REJECTED, rejects[ordinal].reason)
-    filtered = _filtered(run, receipt)
-    if filtered is None:
+        return Fate(REJECTED, rejects[ordinal])
+    kept = filtered_in(run.workspace, receipt)
+    if kept is None:
         return Fate(UNKNOWN, "the run does not say which rows it left out")
+    filtered = {one: reason for reason, ordinals in kept.items() for one in ordinals}
     if ordinal in filtered:
         return Fate(FILTERED, filtered[ordinal])
     return Fate(WRITTEN, place=at - sum(other < ordinal for other in (*rejects, *filtered)))
 
 
-def _rejects(run: Run, receipt: Receipt) -> dict[int, Reject]:
-    if receipt.rejects is None:
-        return {}
-    name = receipt.rejects.name
-    lines = (run.workspace.get(name) or b"").splitlines()
-    found = (codec.decode(line, Reject, name=name) for line in lines)
-    return {one.ordinal: one for one in found}
-
-
-def _filtered(run: Run, receipt: Receipt) -> dict[int, str] | None:
-    """Return the reason by ordinal of rows that were left out; None if that was not kept."""
-    if receipt.filtered is None:
-        return None if receipt.counts.all_filtered else {}
-    kept = run.load(receipt.filtered.name, Filtered)
-    if kept is None:
-        return None
-    return {ordinal: reason for reason, gaps in kept.gaps.items() for ordinal in ordinals_of(gaps)}
-
-
-def _written(run: Run, manifest: Manifest, receipt: Receipt, place: int, values: dict[str, Any], shown: Shown) -> Shown:
+def _written(
+    run: Run, receipt: Receipt, place: int, before: tuple[int, int] | None, values: dict[str, Any], shown: Shown
+) -> Shown:
     """Add where the row went: its line of the output, and the table's row of its key."""
     writes = output_format(run.job.writes)
     offset, line = _output_line(run, writes, receipt, place)
     decoded = writes.decode(line, receipt.columns).rows if line else []
     made = decoded[0] if decoded and isinstance(decoded[0], dict) else {}
-    before = _before(run, manifest, receipt.partition)
     start = None if gz(run) or before is None else _head_bytes(run, before[1]) + offset
     table, note = _table_row(run, made or values)
     return msgspec.structs.replace(
@@ -194,14 +188,13 @@ def _output_line(run: Run, writes: Format, receipt: Receipt, place: int) -> tupl
     return 0, b""
 
 
-def _before(run: Run, manifest: Manifest, partition: int) -> tuple[int, int] | None:
+def _before(manifest: Manifest, generation: Generation, partition: int) -> tuple[int, int] | None:
     """Return the rows and bytes that earlier partitions gave the output; None if one has no receipt yet."""
-    names = [wire.receipt_name(run.id, part.index) for part in manifest.partitions[:partition]]
-    found = list(in_order(lambda name: run.load(name, Receipt), names, READ_AT_ONCE))
-    there = [one for one in found if one is not None]
-    if len(there) < len(found):
+    there = [generation.receipts.get(part.index) for part in manifest.partitions[:partition]]
+    found = [one for one in there if one is not None]
+    if len(found) < len(there):
         return None
-    return sum(one.counts.written for one in there), sum(one.data.bytes for one in there)
+    return sum(one.counts.written for one in found), sum(one.data.bytes for one in found)
 
 
 def _head_bytes(run: Run, before: int) -> int:

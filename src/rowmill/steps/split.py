@@ -11,7 +11,7 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from rowmill import wire
-from rowmill.errors import InputError, IntegrityError
+from rowmill.errors import ConfigurationError, InputError, IntegrityError
 from rowmill.formats import borders
 from rowmill.formats.csv import WAY_OUT
 from rowmill.model import codec, identity, policy
@@ -19,6 +19,7 @@ from rowmill.model.identity import BLOCK_BYTES, PIECE_BYTES, digest_of
 from rowmill.model.manifest import InputVersion, Manifest, Partition, tiles
 from rowmill.steps.reading import changed, chunks, place_in
 from rowmill.steps.source import spool
+from rowmill.steps.trailing import Summed, as_text, compare, sums_of, trailer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from rowmill.steps import Run
     from rowmill.steps.reading import Chunk
     from rowmill.steps.source import Source
+    from rowmill.steps.trailing import Last
     from rowmill.storage import Reader
 
 HEAD_BYTES = 64 * 1024
@@ -116,11 +118,16 @@ def survey(run: Run, source: Source) -> Manifest:
     """Read the whole input once and share its rows out; nothing is written."""
     with source.open() as reader:
         head = read_head(source.reads, reader, source.bytes)
+        _check_sensitive(run, head)
+        last = trailer_of(source.reads, reader, head, source.bytes)
         extent = Extent(source.reads, Bordered(reader, run.border), head.end, source.bytes)
         body = read_body(extent, workers=run.record.workers)
+        if last is not None:  # it was counted among the rows
+            body = body._replace(rows=body.rows - 1)
+        summed = _compared(extent, head, body, last)
         size = policy.rows_per_partition(run.record.rows_per_partition, rows=body.rows, workers=run.record.workers)
         most_bytes = policy.partition_bytes(run.record.rows_per_partition, size=source.bytes)
-        partitions = share(extent, body, size, most_bytes)
+        partitions = share(extent, body, size, most_bytes, source.bytes if last is None else last.start)
     blocks = BLOCK_BYTES // PIECE_BYTES
     digest = identity.input_digest(
         identity.block_digest(body.digests[at : at + blocks]) for at in range(0, len(body.digests), blocks)
@@ -128,7 +135,36 @@ def survey(run: Run, source: Source) -> Manifest:
     version = InputVersion(
         run.record.input, run.record.input_version, digest, source.bytes, source.spooled, source.version
     )
-    return Manifest(run.id, version, head.columns, head.end, body.rows, partitions)
+    start = None if last is None else last.start
+    return Manifest(run.id, version, head.columns, head.end, body.rows, partitions, start, as_text(summed.by_column))
+
+
+def _check_sensitive(run: Run, head: Head) -> None:
+    """Refuse a sensitive column that is not there: a slip of the pen would show what it should hide.
+
+    Raises:
+        ConfigurationError: There is no such column.
+    """
+    if missing := [name for name in run.job.sensitive if head.columns is not None and name not in head.columns]:
+        raise ConfigurationError(
+            f"Job(sensitive=…) names a column {missing[0]!r}, and the input has none",
+            hint="the input's columns are " + ", ".join(head.columns or ()),
+        )
+
+
+def _compared(extent: Extent, head: Head, body: Body, last: Last | None) -> Summed:
+    """Compare the trailer with the rows, and return what they come to.
+
+    Raises:
+        InputError: They differ.
+    """
+    if last is None:
+        return Summed({}, 0)
+    summed = Summed({}, 0)
+    if names := tuple(last.told.sums):
+        summed = sums_of(extent.reads, extent.reader, head.columns, names, extent.start, last.start)
+    compare(last, body.rows, summed)
+    return summed
 
 
 def read_head(reads: Format, reader: Reader, size: int) -> Head:
@@ -208,15 +244,28 @@ def _pieces(extent: Extent, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def share(
-    extent: Extent, body: Body, rows_per_partition: int, most_bytes: int = policy.MAX_PARTITION_BYTES
+    extent: Extent,
+    body: Body,
+    rows_per_partition: int,
+    most_bytes: int = policy.MAX_PARTITION_BYTES,
+    end: int | None = None,
 ) -> tuple[Partition, ...]:
-    """Cut the input between rows; blank lines alone make one partition without rows, and no bytes make none."""
-    if extent.start == extent.end:
+    """Cut the input between rows; blank lines alone make one partition without rows, and no bytes make none.
+
+    Args:
+        extent: The whole input.
+        body: Its rows.
+        rows_per_partition: At most so many in one.
+        most_bytes: At most about so many.
+        end: Where rows end, if that is before the input does.
+    """
+    end = extent.end if end is None else end
+    if extent.start == end:
         return ()
     ends = _cuts if body.marks else _cuts_in_sequence
     found = ends(extent, body, rows_per_partition, most_bytes)
     first = Cut(0, extent.reader.read(0, extent.start).count(b"\n"), extent.start)
-    cuts = [first, *(cut for cut in found if cut.row < body.rows), Cut(body.rows, 0, extent.end)]
+    cuts = [first, *(cut for cut in found if cut.row < body.rows), Cut(body.rows, 0, end)]
     return tuple(
         Partition(
             index=index,

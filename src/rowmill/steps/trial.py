@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rowmill.errors import ProcessingError, RowmillError, TransientError
+from rowmill.formats.masking import HIDDEN
+from rowmill.formats.masking import hidden as hidden_in
 from rowmill.job import Skip
 from rowmill.steps.function.converting import plain
 from rowmill.steps.function.outcome import Rejected
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from rowmill.storage import Reader
 
 WRITTEN, FILTERED, REJECTED, FAILED = "written", "filtered", "rejected", "failed"
-HIDDEN = "(sensitive)"
 
 
 class Tried(NamedTuple):
@@ -153,7 +154,7 @@ def _tried(run: Run, row: RowAt, given: dict[str, Any], once: Outcome, again: Ou
         ordinal=row.ordinal,
         line=row.chunk.first_line,
         outcome=once.kind,
-        reason=once.reason,
+        reason=hidden_in(once.reason, given, hidden),
         read=masked(given, hidden),
         table=None if saved is None else masked(saved, [column_of(table, name) for name in hidden]),
         output=once.output,

@@ -119,6 +119,9 @@ class Storage(Protocol):
     def list(self, prefix: str) -> Iterator[str]:
         """Return the names under a folder, sorted."""
 
+    def folders(self, prefix: str) -> Sequence[str]:
+        """Return the names of the folders that are right under a folder, sorted; what is in them is not asked for."""
+
     def delete(self, name: str) -> None:
         """Remove an object, or all that is under a folder; what is not there is no error."""
 

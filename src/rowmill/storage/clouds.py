@@ -169,6 +169,12 @@ class Cloud:
         for key in sorted(found):
             yield key.removeprefix(self._prefix)
 
+    def folders(self, prefix: str) -> Sequence[str]:
+        """Return the names of the folders right under a folder, sorted."""
+        folder = self._key(prefix) if prefix else self._prefix.rstrip("/")
+        found = self._do(lambda: obstore.list_with_delimiter(self._store, folder or None)["common_prefixes"])
+        return sorted(key.rstrip("/").rpartition("/")[2] for key in found)
+
     def delete(self, name: str) -> None:
         """Remove an object, and all that is under a folder of its name."""
         for key in ([self._key(name)] if name else []) + [self._key(one) for one in self.list(name)]:

@@ -41,6 +41,19 @@ class Settlement(msgspec.Struct, frozen=True):
     duplicates: int
 
 
+class Woven(msgspec.Struct, frozen=True):
+    """Rows of a repair that a partition has more, before the run is settled.
+
+    Attributes:
+        repair: Which repair staged them.
+        places: For each row, in order, how many of the partition's staged rows stand before it.
+    """
+
+    repair: int
+    partition: int
+    places: tuple[int, ...]
+
+
 class Refused(msgspec.Struct, frozen=True):
     """A row that the table does not take.
 
@@ -86,11 +99,18 @@ class OpenTable(Protocol):
     def markers(self) -> dict[int, Marker]:
         """Return which partitions are staged; none once the run is settled."""
 
-    def settle(self, partitions: Sequence[int], *, confirm: Callable[[], object] = lambda: None) -> Settlement:
+    def settle(
+        self,
+        partitions: Sequence[int],
+        *,
+        confirm: Callable[[], object] = lambda: None,
+        woven: Sequence[Woven] = (),
+    ) -> Settlement:
         """Put the staged rows of these partitions, in this order, into the table in one transaction; once.
 
         Args:
             partitions: All of the run, in the manifest's order.
+            woven: Rows of repairs that were made before, in order; each repair's places count those before it.
             confirm: Called before the transaction commits; what it raises rolls all back.
 
         Raises:
@@ -102,6 +122,13 @@ class OpenTable(Protocol):
 
     def discard(self) -> None:
         """Forget all that the run staged."""
+
+    def of_repair(self, number: int) -> OpenTable:
+        """Return the same table as a repair of the run uses it: its rows are staged and settled apart from the run's.
+
+        Raises:
+            ConfigurationError: Rows of such a table cannot be repaired.
+        """
 
     def rows(self, keys: Iterable[tuple[Any, ...]]) -> Iterator[dict[str, Any] | None]:
         """Return the live row of each key, None where there is none; for verification."""

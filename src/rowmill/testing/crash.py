@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -28,11 +28,11 @@ import apsw
 import msgspec
 
 from rowmill import api
-from rowmill.errors import ConfigurationError
+from rowmill.errors import ConfigurationError, HeldError
 from rowmill.runners import loading, opening
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rowmill.job import Job
     from rowmill.steps import Run
@@ -108,6 +108,8 @@ class Counted:
     def __getattr__(self, name: str) -> Any:
         """Return the place's own, counted if it changes something."""
         own = getattr(self._place, name)
+        if name == "of_repair":
+            return lambda number: Counted(own(number), f"table of repair {number}", self._operations)
         if name in READING or not callable(own):
             return own
 
@@ -166,14 +168,29 @@ def survive(job: Job | str, input: str, **options: Any) -> Survived:  # noqa: A0
     return surviving("places", job, input, options)
 
 
-def surviving(counting: str, job: Job | str, given: str, options: dict[str, Any]) -> Survived:
+def survive_repairs(job: Job | str, input: str, fixes: Sequence[str], **options: Any) -> Survived:  # noqa: A002
+    """Do as `survive` does with a run and the repairs that follow it, each given again after a kill.
+
+    Args:
+        job: As for `survive`.
+        input: As for `survive`.
+        fixes: Paths of the files of corrections, in the order in which they are handed in.
+        options: As for `survive`; with `rejects="hold"` the last repair must leave nothing.
+    """
+    return surviving("places", job, input, options, fixes)
+
+
+def surviving(
+    counting: str, job: Job | str, given: str, options: dict[str, Any], fixes: Sequence[str] = ()
+) -> Survived:
     """Start the process that forks, and tell what it found."""
     reference = job if isinstance(job, str) else loading.reference_of(job)
     if reference is None:
         raise ConfigurationError("the job cannot be found from another process", hint="put it into a file")
     with tempfile.TemporaryDirectory(prefix="rowmill-crash-", dir=scratch()) as folder:
         path = [path for path in sys.path if path]
-        order = Order(counting, reference, str(Path(given).absolute()), options, folder, path)
+        whole = [str(Path(fix).absolute()) for fix in fixes]
+        order = Order(counting, reference, str(Path(given).absolute()), options, folder, path, whole)
         done = subprocess.run(
             [sys.executable, "-m", "rowmill.testing.crash"], input=msgspec.json.encode(order), stdout=2, check=False
         )
@@ -200,6 +217,7 @@ class Order(msgspec.Struct):
     options: dict[str, Any]
     folder: str
     path: list[str]
+    fixes: list[str] = []
 
 
 class Verdict(msgspec.Struct):
@@ -286,7 +304,12 @@ def run_here(order: Order, folder: Path, operations: Operations) -> None:
     places = {"output": f"{folder}/output", "workspace": f"{folder}/workspace"}
     if job.table is not None:
         places["table"] = f"sqlite:///{folder}/table.db"
-    api.run(order.job, order.input, **{**order.options, **places, "on": "inline", "workers": 1})
+    with suppress(HeldError):
+        api.run(order.job, order.input, **{**order.options, **places, "on": "inline", "workers": 1})
+    for fix in order.fixes:
+        run_id = next(Path(folder, "workspace/runs").iterdir()).name
+        with suppress(HeldError):
+            api.repair(run_id, fix, workspace=places["workspace"], job=order.job)
     names = list(operations.names)
     Path(folder, "operations").write_text("".join(f"{name}\n" for name in names), "utf-8")
 
@@ -313,11 +336,11 @@ COUNTING = {"places": count_places, "files": count_files}
 
 def ending(folder: Path) -> dict[str, Any]:
     """Return all of an ended run that crashes must not change."""
-    rejects = Path(folder, "output_Rejects")
+    beside = {kind: Path(folder, f"output_{kind}") for kind in ("Rejects", "Repairs")}
     report = msgspec.json.decode(next(folder.glob("workspace/runs/*/report.json")).read_bytes())
     return {
         "output bytes": Path(folder, "output").read_bytes(),
-        "rejects": rejects.read_bytes() if rejects.exists() else None,
+        **{kind.lower(): path.read_bytes() if path.exists() else None for kind, path in beside.items()},
         "table rows": table_in(Path(folder, "table.db")),
         "counts": report["counts"],
         "totals": report["totals"],

@@ -255,12 +255,13 @@ def a_name_may_be_as_long_as_the_place_allows(url: str) -> None:
 
 
 def list_is_sorted_and_goes_deep(url: str) -> None:
-    """All names under a folder come out sorted; those beside it do not."""
+    """All names under a folder come out sorted, those beside it do not; its own folders are told without what is in."""
     storage = open_storage(url)
     for name in ("b/2", "b/10", "b/1/x", "b/1/a", "b2/x", "a"):
         storage.put(name, b"")
     assert list(storage.list("b")) == ["b/1/a", "b/1/x", "b/10", "b/2"]
     assert sorted(storage.list("")) == ["a", "b/1/a", "b/1/x", "b/10", "b/2", "b2/x"]
+    assert [list(storage.folders(name)) for name in ("", "b", "none")] == [["b", "b2"], ["1"], []]
 
 
 def delete_takes_an_object_or_a_folder(url: str) -> None:

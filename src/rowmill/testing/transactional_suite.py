@@ -7,12 +7,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rowmill.errors import ConfigurationError, ProcessingError
-from rowmill.tables import Settlement
+from rowmill.tables import Settlement, Woven
 from rowmill.testing.failing import failure_of
-from rowmill.testing.table_suite import Place, notes, opened, orders, save
+from rowmill.testing.table_suite import OPENED, Place, notes, opened, orders, save
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rowmill.tables import OpenTable
 
 
 def foreign_rows_columns_and_indexes_stay(place: Place) -> None:
@@ -162,6 +164,73 @@ def a_taken_name_of_an_index_is_in_nobody_s_way(place: Place) -> None:
     place.sql('DROP TABLE "Orders_key"')
 
 
+def _repair(table: OpenTable, number: int) -> OpenTable:
+    repair = table.of_repair(number)
+    OPENED.append(repair)
+    return repair
+
+
+def _repaired(table: OpenTable, number: int, rows: Mapping[int, Sequence[Mapping[str, str]]]) -> None:
+    repair = _repair(table, number)
+    repair.discard()
+    for partition, values in rows.items():
+        save(repair, partition, values)
+
+
+def repaired_rows_stand_in_their_own_places(place: Place) -> None:
+    """Rows that repairs add before a run is settled come where they belong."""
+    place.sql('CREATE TABLE "Orders" (id TEXT, note TEXT)')
+    table = opened(place, key=None)
+    save(table, 1, orders(5, 6))
+    save(table, 0, orders(2, 4))
+    save(table, 2, [])
+    _repaired(table, 1, {0: orders(1, 3, note="first"), 2: [{"id": "7", "note": "first", "more": "x"}]})
+    _repaired(table, 2, {0: orders(0, note="second"), 1: orders(56, note="second")})
+    woven = [Woven(1, 0, (0, 1)), Woven(1, 2, (0,)), Woven(2, 0, (0,)), Woven(2, 1, (1,))]
+    assert table.settle([0, 1, 2], woven=woven) == Settlement(9, 0)
+    assert table.settle([0, 1, 2], woven=woven) == Settlement(9, 0)
+    found = place.sql('SELECT * FROM "Orders"')  # as they were put there
+    assert [row[0] for row in found] == ["0", "1", "2", "3", "4", "5", "56", "6", "7"]
+    assert [row[2] for row in found] == [None] * 8 + ["x"]
+    assert _repair(table, 1).markers() == {}
+
+
+def a_repaired_row_wins_its_key_by_its_place(place: Place) -> None:
+    """Not by the time at which it was written."""
+    for way, kept in (("last", ["old", "new"]), ("first", ["new", "old"])):
+        table = opened(place, f"run-{way}", name=f"By {way}", on_duplicate=way)
+        save(table, 0, [*orders(1, note="old"), *orders(2, note="old")])
+        _repaired(table, 1, {0: [*orders(1, note="new"), *orders(2, note="new")]})
+        assert table.settle([0], woven=[Woven(1, 0, (0, 2))]) == Settlement(2, 2)
+        assert notes(table, 1, 2) == kept
+
+
+def a_repair_that_the_live_table_refuses_settles_nothing(place: Place) -> None:
+    """Neither the repair's rows nor the run's; both stay staged."""
+    place.sql("CREATE TABLE \"Orders\" (id TEXT PRIMARY KEY, note TEXT CHECK (note <> 'bad'))")
+    table = opened(place)
+    save(table, 0, orders(1))
+    _repaired(table, 1, {0: orders(2, note="bad")})
+    assert isinstance(failure_of(lambda: table.settle([0], woven=[Woven(1, 0, (1,))])), ProcessingError)
+    assert table.settled() is None
+    assert table.count() == 0
+    assert [marker.rows for marker in (table.markers()[0], _repair(table, 1).markers()[0])] == [1, 1]
+
+
+def a_repair_of_a_settled_run_is_settled_once(place: Place) -> None:
+    """Its rows take over what has their key, and it remembers that it was settled."""
+    table = opened(place)
+    save(table, 0, orders(1, 2))
+    table.settle([0])
+    _repaired(table, 1, {0: orders(2, 3, note="repaired")})
+    repair = _repair(table, 1)
+    assert repair.settled() is None
+    assert repair.settle([0]) == Settlement(2, 0)
+    assert repair.settle([0]) == Settlement(2, 0)
+    assert table.settled() == Settlement(2, 0)
+    assert notes(table, 1, 2, 3) == ["new", "repaired", "repaired"]
+
+
 TRANSACTIONAL: tuple[Callable[[Place], None], ...] = (
     foreign_rows_columns_and_indexes_stay,
     a_live_table_without_its_key_gets_one,
@@ -175,4 +244,8 @@ TRANSACTIONAL: tuple[Callable[[Place], None], ...] = (
     a_late_commit_changes_nothing_that_is_settled,
     a_row_that_the_live_table_refuses_is_named,
     a_taken_name_of_an_index_is_in_nobody_s_way,
+    repaired_rows_stand_in_their_own_places,
+    a_repaired_row_wins_its_key_by_its_place,
+    a_repair_that_the_live_table_refuses_settles_nothing,
+    a_repair_of_a_settled_run_is_settled_once,
 )

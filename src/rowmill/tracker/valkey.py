@@ -44,17 +44,17 @@ return string.format('%.6f', math.max(0, -left / rate))
 
 def view_key(run_id: str) -> str:
     """Return the key of the counters."""
-    return f"rowmill:{run_id}:view"
+    return f"{wire.todo_key(run_id)}:view"
 
 
 def pace_key(run_id: str) -> str:
     """Return the key of the rate's bucket."""
-    return f"rowmill:{run_id}:pace"
+    return f"{wire.todo_key(run_id)}:pace"
 
 
 def under_way_key(run_id: str) -> str:
     """Return the key of the rows of partitions under way, by index."""
-    return f"rowmill:{run_id}:under-way"
+    return f"{wire.todo_key(run_id)}:under-way"
 
 
 def event_key(event_id: str) -> str:
@@ -163,6 +163,7 @@ def write_whole(server: Any, told: Told, todo: Sequence[str]) -> None:
         line.sadd(key, *todo[low : low + ADD_TOGETHER])
     _write_told(line, told)
     line.execute()
+    _write_event(server, told.run_id)
 
 
 def write_changes(server: Any, told: Told, removed: Sequence[str]) -> None:
@@ -172,6 +173,7 @@ def write_changes(server: Any, told: Told, removed: Sequence[str]) -> None:
         line.srem(wire.todo_key(told.run_id), *removed[low : low + ADD_TOGETHER])
     _write_told(line, told)
     line.execute()
+    _write_event(server, told.run_id)
 
 
 def _write_told(line: Any, told: Told) -> None:
@@ -183,8 +185,12 @@ def _write_told(line: Any, told: Told) -> None:
             line.hset(key, mapping=fields)
         line.expire(key, LIFE_S)
     line.expire(wire.todo_key(told.run_id), LIFE_S)
+
+
+def _write_event(server: Any, run_id: str) -> None:
+    """Say which run an event asked for; its key is apart from the run's, and so no part of their transaction."""
     if event_id := settings.resolve({})["event_id"].value:
-        line.set(event_key(event_id), told.run_id, ex=LIFE_S)
+        server.set(event_key(event_id), run_id, ex=LIFE_S)
 
 
 def read_view(url: str, run_id: str) -> View | None:

@@ -67,9 +67,32 @@ def test_every_name_of_ministack_that_is_completed_is_there():
         "pairs = [name.split(':') for name in json.load(sys.stdin)]\n"
         "print(json.dumps([f'{m}:{n}' for m, n in pairs if not hasattr(importlib.import_module(m), n)]))"
     )
+    assert told_by_ministack(script, names) == []
+
+
+def told_by_ministack(script, given=None):
+    """Run a script where MiniStack is; return what it prints last."""
     python = devcloud.environment() / "bin" / "python"
-    told = subprocess.run([python, "-c", script], input=json.dumps(names), capture_output=True, text=True, check=True)
-    assert json.loads(told.stdout.splitlines()[-1]) == []
+    told = subprocess.run([python, "-c", script], input=json.dumps(given), capture_output=True, text=True, check=True)
+    return json.loads(told.stdout.splitlines()[-1])
+
+
+HANDLED = """
+import json, runpy
+runpy.run_path({launcher!r}, run_name="loaded")["open_packages"]()
+from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as handlers
+before = {{name: dict(handler) for name, handler in handlers.items()}}
+from rowmill.devcloud.aws import hooks
+hooks.install()
+new = sorted(handlers.keys() - before.keys())
+print(json.dumps([new, sorted(name for name in before if handlers[name] != before[name])]))
+"""
+
+
+def test_the_lists_of_types_are_what_is_put_in_place():
+    new, completed = told_by_ministack(HANDLED.format(launcher=str(HOOKS.parent / "launcher.py")))
+    assert new == sorted((*types.MADE_HERE, *types.NOTHING_MADE, *types.NOT_DONE))
+    assert completed == sorted(types.COMPLETED)
 
 
 @pytest.fixture
@@ -124,6 +147,12 @@ def test_a_stack_that_is_there_is_updated_and_without_a_change_is_left(once):
     first = once(changed)
     assert first.deployed.outputs["Url"].endswith("/one")
     assert once(changed).deployed == first.deployed
+
+
+def test_a_stack_that_could_not_be_made_is_made_once_it_is_mended(cloud, out, once):
+    with pytest.raises(StateError, match="User: access string"):
+        deployed(cloud, out, cached("on +no-such-command"))
+    assert once(cached("on ~mine:* +get")).deployed.outputs["Address"] == "127.0.0.1"
 
 
 def test_a_stack_can_be_in_any_region(once):
@@ -186,6 +215,13 @@ def test_objects_come_change_and_go_with_their_resource(once):
 def test_an_object_that_kubernetes_refuses_fails_the_stack(cloud, out, obj, why):
     with pytest.raises(StateError, match=why):
         deployed(cloud, out, {"Resources": {**cluster(), "O": objects(obj)}})
+    deploying.remove(cloud, deploying.Deployed("Tried", "us-east-1", {}))
+
+
+@pytest.mark.parametrize("sort", types.NOT_DONE)
+def test_what_would_wait_for_a_handler_that_is_not_here_is_refused_at_once(cloud, out, sort):
+    with pytest.raises(StateError, match="R: the local AWS does not do this"):
+        deployed(cloud, out, {"Resources": {"R": resource(sort, ServiceToken="none")}})
     deploying.remove(cloud, deploying.Deployed("Tried", "us-east-1", {}))
 
 
@@ -283,8 +319,12 @@ def test_functions_and_pods_share_a_file_system_and_meet_this_cloud(once, tmp_pa
     made = once({"Resources": resources, "Outputs": outputs}, **folders)
     assert made.executed("Invoke", "go")["region"] == "us-east-1"
     assert made.executed("Invoke", "fail") == {"caught": "it"}
+    [marked] = Path(made.cloud.efs).glob("fsap-*/inner/mark")
     [pod] = made.executed("Run", {})["logs"]["pods"].values()
     assert pod["containers"]["main"]["log"] == "from the job from the function\n200\n"
+    deploying.remove(made.cloud, made.deployed)
+    assert not marked.exists()
+    once({"Resources": {"Nothing": resource("AWS::EC2::EIP")}})
 
 
 def cached(access):
@@ -323,6 +363,23 @@ def test_a_cache_is_reached_by_tls_and_a_user_may_do_what_its_access_string_says
             client.get("others:a")
         with pytest.raises(valkey.exceptions.NoPermissionError):
             client.delete("mine:a")
+    deploying.remove(made.cloud, made.deployed)
+    with valkey.Valkey(port=made.cloud.valkey_port, username="u", password="a token") as client:  # noqa: S106, SIM117
+        with pytest.raises(valkey.exceptions.AuthenticationError):
+            client.ping()
+    once(cached("on +ping"))
+
+
+def test_a_reset_takes_users_of_caches_along(tmp_path, out):
+    own = devcloud.up(tmp_path / "own", port=0, valkey_port=0, ends_with_starter=True)
+    try:
+        own.deploy(kit.assembly(out, cached("on +ping")))
+        devcloud.reset(tmp_path / "own")
+        with valkey.Valkey(port=own.valkey_port) as client:
+            assert client.acl_users() == ["default"]
+        own.deploy(out)
+    finally:
+        own.down()
 
 
 def test_an_access_string_that_valkey_refuses_fails_the_stack(cloud, out):

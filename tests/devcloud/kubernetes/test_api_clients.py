@@ -174,6 +174,24 @@ def test_kubectl_creates_shows_changes_and_deletes(kubectl):
 
 
 @needs_kubectl
+@pytest.mark.parametrize("side", ["--server-side=false", "--server-side"])
+def test_kubectl_takes_a_list_apart_and_its_items_are_checked(kubectl, side):
+    budget = {"minAvailable": 1, "selector": {"matchLabels": {"app": "a"}}}
+    items = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "in-list"}, "data": {"k": "1"}},
+        {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "in-list"}, "spec": budget},
+    ]
+    listed = {"apiVersion": "v1", "kind": "List", "items": items}
+    made = kubectl("apply", side, "-f", "-", given=json.dumps(listed)).splitlines()
+    assert len(made) == 2
+    assert kubectl("get", "pdb", "in-list", "-o", "jsonpath={.spec.minAvailable}") == "1"
+    items[0] = {**items[0], "unknown": "field"}
+    refused = kubectl("apply", side, "-f", "-", given=json.dumps(listed), fails=True)
+    assert "unknown" in refused
+    assert len(kubectl("delete", "-f", "-", given=json.dumps({**listed, "items": items[1:]})).splitlines()) == 1
+
+
+@needs_kubectl
 def test_kubectl_applies_on_either_side(kubectl):
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"k": "1"}}
     kubectl("apply", "-f", "-", given=json.dumps(body))

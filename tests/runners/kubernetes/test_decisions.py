@@ -145,6 +145,7 @@ def test_pods_that_told_nothing_are_told_in_kubernetes_words():
     assert isinstance(killed, ProcessingError)
     assert "OOMKilled" in killed.message
     assert "--memory" in killed.hint
+    assert "kubectl logs pod" in killed.hint  # it could keep nothing itself
     unstarted = telling.error_of(FAILED, [pod(reason="StartError", exit_code=128)])
     assert isinstance(unstarted, ConfigurationError)
     late = telling.error_of(Ended(well=False, reason="DeadlineExceeded", words="too long"), [])

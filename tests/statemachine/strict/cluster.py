@@ -26,12 +26,12 @@ class Eks:
 
     Attributes:
         token: By which the cluster knows the machine.
-        fail: Gives the status that a question is refused with, or none.
+        fail: Gives what a question ends with, `EKS.500` for example, or nothing.
     """
 
     def __init__(self, token: str) -> None:
         self.token = token
-        self.fail: Callable[[str, str], int | None] = lambda _method, _path: None
+        self.fail: Callable[[str, str], str] = lambda _method, _path: ""
         self.sent: list[Answer] = []
 
     def answer(self, action: str, given: Answer) -> Answer:
@@ -56,8 +56,8 @@ class Eks:
 
     def ask(self, given: Answer, method: str, path: str, query: Mapping[str, list[str]] | None, body: Any) -> Answer:
         """Ask the API server; a refusal is named by its status."""
-        if (status := self.fail(method, path)) is not None:
-            raise Refused(f"EKS.{status}", "it was told to")
+        if name := self.fail(method, path):
+            raise Refused(name, "it was told to")
         words = urllib.parse.urlencode([(name, one) for name, values in (query or {}).items() for one in values])
         url = f"{given['Endpoint']}{urllib.parse.quote(path)}{f'?{words}' if words else ''}"
         data = None if body is None else json.dumps(body).encode()

@@ -21,6 +21,7 @@ from rowmill.testing import expected
 
 from .cluster import Eks, SplitFile, none_ended
 from .interpreter import KEYS, Ended, Service, StepFunctions, running
+from .synthesised import definitions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from rowmill.testing import Expected
 
 NAMESPACE, CLAIM, MOUNT = "rowmill", "rowmill-workspace", "/workspace"
-ROWS, PER_PARTITION = 200, 50
+ROWS = 200
 NUMBERS = itertools.count(1)
 # What a test wants of it is said by files beside it.
 JOB = """
@@ -44,7 +45,7 @@ job = Job(
     reads=Csv(),
     writes=Csv(columns=["Order ID", "ConfirmationId"], header=False),
     table=Table("Orders", key="Order ID"),
-    rows_per_partition=50,
+    rows_per_partition=100,
 )
 
 
@@ -90,7 +91,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         claim = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
         meta = {"name": CLAIM, "namespace": NAMESPACE}
         cluster.store.create("PersistentVolumeClaim", {"metadata": meta, "spec": claim})
-        cluster.store.create("ServiceAccount", {"metadata": {"name": "default", "namespace": NAMESPACE}})
+        for account in ("default", "rowmill-pods"):
+            cluster.store.create("ServiceAccount", {"metadata": {"name": account, "namespace": NAMESPACE}})
         root = claim_folder(folder, NAMESPACE, CLAIM)
         root.mkdir(parents=True)
         root.chmod(0o777)
@@ -100,6 +102,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "lambda": lambda: Service(split_file.answer, none_ended),
         }
         yield World(cluster, root, steps, eks, split_file)
+
+
+@pytest.fixture(scope="session")
+def synthesised(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Return the definition of each shape as AWS CDK makes it; pods are told where AWS is, and nothing else changes."""
+    env = {**KEYS, "AWS_ENDPOINT_URL": world.steps.url}
+    return definitions(tmp_path_factory.mktemp("assembly"), world.cluster.url, env)
 
 
 @dataclass
@@ -196,7 +205,7 @@ def mill(world: World) -> Iterator[Callable[..., Mill]]:
         return made[-1]
 
     yield deploy
-    world.eks.fail = lambda _method, _path: None
+    world.eks.fail = lambda _method, _path: ""
     world.split_file.fail = 0
     for one in made:
         for file in one.folder.glob("*.hold"):

@@ -181,11 +181,15 @@ class StepFunctions:
 
     @property
     def client(self) -> Any:
-        return boto3.client("stepfunctions", region_name="us-east-1")
+        return self.service("stepfunctions")
 
     @property
     def s3(self) -> Any:
-        return boto3.client("s3", region_name="us-east-1")
+        return self.service("s3")
+
+    def service(self, name: str) -> Any:
+        """Return a client of another service of the same AWS."""
+        return boto3.client(name, region_name="us-east-1")
 
     def create(self, definition: Mapping[str, Any], name: str = "") -> str:
         """Deploy a definition, as far as the interpreter takes it."""

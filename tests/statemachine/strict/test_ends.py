@@ -33,15 +33,19 @@ def begun(mill):
     until(lambda: list((mill.folder / "work/runs").glob("*/executions/*.json")))
 
 
-def test_one_pod_does_the_whole_run_in_sequence(mill):
+def test_a_finished_run_is_a_duplicate_unless_it_is_wanted_anew(mill):
     made = mill(mode="sequential")
-    ended = made.run()
-    assert ended.status == "SUCCEEDED", ended.cause
+    first = made.run()
+    assert (first.status, first.output["status"]) == ("SUCCEEDED", "done"), first.cause
     assert made.output("in.csv_Single_Output") == made.told.output
-    assert (ended.output["status"], ended.output["written"]) == ("done", ROWS)
-    assert [job["metadata"]["labels"]["rowmill.dev/step"] for job in made.jobs()] == ["run"]
     again = made.run()
-    assert (again.output["status"], again.output["rows"]) == ("duplicate", ROWS)
+    assert (again.output["status"], again.output["duplicate_of"]) == ("duplicate", first.arn)
+    assert {name: again.output[name] for name in ("run_id", "written", "report")} == {
+        name: first.output[name] for name in ("run_id", "written", "report")
+    }
+    anew = made.run("--fresh")
+    assert (anew.status, anew.output["status"]) == ("SUCCEEDED", "done"), anew.cause
+    assert [job["metadata"]["labels"]["rowmill.dev/step"] for job in made.jobs()] == ["run"] * 3
 
 
 def test_a_pod_that_fails_in_passing_is_tried_again(mill):
@@ -52,9 +56,8 @@ def test_a_pod_that_fails_in_passing_is_tried_again(mill):
     assert len(made.jobs("process")) == 1
 
 
-@pytest.mark.parametrize("waiter", ["call", "sync"])
-def test_a_kubernetes_job_that_failed_in_passing_has_another_round(mill, waiter):
-    made = mill(waiter=waiter)
+def test_a_kubernetes_job_that_failed_in_passing_has_another_round(mill):
+    made = mill()
     made.say("7.passing", "4")
     ended = made.run()
     assert ended.status == "SUCCEEDED", ended.cause
@@ -66,8 +69,6 @@ def test_a_kubernetes_job_that_failed_in_passing_has_another_round(mill, waiter)
     ("fan_out", "waiter"),
     [
         ("indexed-job", "call"),
-        ("indexed-job", "sync"),
-        ("inline-map", "call"),
         ("inline-map", "sync"),
         ("distributed-map", "call"),
     ],
@@ -78,7 +79,7 @@ def test_a_row_that_the_code_fails_on_is_named_by_its_place(mill, world, fan_out
     ended = made.run()
     assert (ended.status, ended.error) == ("FAILED", "ProcessingError"), ended.cause
     told = ended.failure
-    assert (told["step"], told["partition"], told["ordinal"], told["line_no"]) == ("process", 2, 120, 122)
+    assert (told["step"], told["partition"], told["ordinal"], told["line_no"]) == ("process", 1, 120, 122)
     assert "ValueError" in told["message"]
     assert told["hint"]
     assert not made.jobs("merge")
@@ -125,33 +126,41 @@ def test_an_execution_that_was_stopped_is_taken_over(mill):
     assert made.output() == made.told.output
 
 
-def test_a_finished_run_is_a_duplicate_unless_it_is_wanted_anew(mill):
-    made = mill()
-    first = made.run()
-    again = made.run()
-    assert (again.output["status"], again.output["duplicate_of"]) == ("duplicate", first.arn)
-    assert {name: again.output[name] for name in ("run_id", "written", "report")} == {
-        name: first.output[name] for name in ("run_id", "written", "report")
+def test_what_an_api_server_or_the_lambda_refuses_in_passing_is_asked_again(mill, world):
+    made = mill(fan_out="inline-map")
+    world.split_file.fail = 2
+    left = {
+        ("POST", "EKS.409"): 2,
+        ("POST", "EKS.429"): 1,
+        ("GET", "EKS.500"): 2,
+        ("GET", "EKS.503"): 1,
+        ("GET", "States.Timeout"): 1,
     }
-    anew = made.run("--fresh")
-    assert (anew.status, anew.output["status"]) == ("SUCCEEDED", "done"), anew.cause
-    assert len(made.jobs("process")) == 2
-
-
-def test_what_an_api_server_refuses_in_passing_is_asked_again(mill, world):
-    made = mill()
-    left = {("POST", 409): 2, ("GET", 500): 2, ("GET", 503): 1, ("POST", 429): 1}
 
     def fail(method, _path):
-        for (which, status), count in left.items():
+        for (which, name), count in left.items():
             if which == method and count:
-                left[which, status] -= 1
-                return status
-        return None
+                left[which, name] -= 1
+                return name
+        return ""
 
     world.eks.fail = fail
     assert made.run().status == "SUCCEEDED"
     assert not any(left.values())
+    assert not world.split_file.fail
+
+
+def test_what_merge_told_is_told_by_split_where_its_pod_is_gone(mill, world):
+    made = mill(workers=1)
+
+    def fail(_method, path):
+        return "EKS.404" if path.endswith("/pods") and len(made.jobs("merge")) == len(made.jobs("split")) else ""
+
+    world.eks.fail = fail
+    ended = made.run()
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert (ended.output["status"], ended.output["written"], ended.output["attempt"]) == ("done", ROWS, 1)
+    assert [len(made.jobs(step)) for step in ("split", "process", "merge")] == [2, 1, 1]
 
 
 @pytest.mark.parametrize("waiter", ["call", "sync"])
@@ -161,7 +170,7 @@ def test_a_cluster_that_refuses_the_machine_is_told_at_once(mill, world, waiter)
 
     def fail(method, path):
         asked.append((method, path))
-        return 401
+        return "EKS.401"
 
     world.eks.fail = fail
     ended = made.run()
@@ -182,20 +191,14 @@ def test_a_kubernetes_job_that_is_deleted_is_told(mill, world):
     assert "was deleted" in ended.failure["hint"]
 
 
-@pytest.mark.parametrize("waiter", ["call", "sync"])
-def test_a_kubernetes_job_that_is_stuck_ends_by_its_deadline(mill, waiter):
-    made = mill(waiter=waiter, pods={"deadline_s": 3})
+@pytest.mark.parametrize(("fan_out", "waiter"), [("indexed-job", "call"), ("inline-map", "sync")])
+def test_a_kubernetes_job_that_is_stuck_ends_by_its_deadline_and_has_no_other_round(mill, fan_out, waiter):
+    made = mill(fan_out=fan_out, waiter=waiter, pods={"deadline_s": 3})
     made.say("7.hold")
     ended = made.run()
     assert ended.error == "TransientError"
     assert ended.failure["reason"] == "DeadlineExceeded"
-    assert len(made.jobs("process")) == 1
-
-
-def test_a_lambda_that_fails_in_passing_is_asked_again(mill, world):
-    made = mill(fan_out="inline-map")
-    world.split_file.fail = 2
-    assert made.run().status == "SUCCEEDED"
+    assert len(made.jobs("split")) == 1
 
 
 def test_an_inline_map_is_refused_where_its_history_could_become_too_long(mill):

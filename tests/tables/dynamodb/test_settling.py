@@ -6,7 +6,7 @@ from zlib import crc32
 
 import pytest
 
-from rowmill.errors import IntegrityError, ProcessingError, TransientError
+from rowmill.errors import ConfigurationError, IntegrityError, ProcessingError, TransientError
 from rowmill.storage import open_storage
 from rowmill.tables import Settlement
 from rowmill.tables.dynamodb import kept
@@ -169,3 +169,10 @@ def test_winners_that_lie_side_by_side_are_read_together(tmp_path):
     assert len(spans) < 5
     far = [kept.Place(0, 10, 0), kept.Place(10 * kept.GAP_BYTES, 10, 0)]
     assert list(kept.spans(far)) == [far[:1], far[1:]]
+
+
+def test_a_repair_is_refused_with_the_ways_out(table):
+    with pytest.raises(ConfigurationError, match="cannot take the rows of a repair") as told:
+        opened(table).of_repair(1)
+    assert "waive" in told.value.hint
+    assert "--fresh" in told.value.hint

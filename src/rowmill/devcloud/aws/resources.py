@@ -1,6 +1,7 @@
 """Resource types that MiniStack's CloudFormation lacks, and those whose part of this machine it does not know."""
 
 import json
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -10,12 +11,13 @@ from ministack.services import efs, eks, elasticache, lambda_svc, s3
 from ministack.services.cloudformation import provisioners
 
 from rowmill.devcloud.aws import manifests, places, securing
-from rowmill.devcloud.aws.types import NOTHING_MADE
+from rowmill.devcloud.aws.types import NOT_DONE, NOTHING_MADE
 
 REFUSED = 400
 ROOT_MODE = 0o777
 Props = dict[str, Any]
 Made = tuple[str, Props]
+_forget = elasticache.reset
 HANDLERS: dict[str, dict[str, Any]] = provisioners._RESOURCE_HANDLERS  # noqa: SLF001 - there is no other way in
 
 
@@ -23,6 +25,8 @@ def install() -> None:
     """Teach MiniStack's CloudFormation the types of `types.py`."""
     for name in NOTHING_MADE:
         HANDLERS[name] = {"create": _nothing, "update": _still_nothing, "delete": _no_more}
+    for name in NOT_DONE:
+        HANDLERS[name] = {"create": _not_done, "delete": _no_more}
     _teach("AWS::EKS::AccessEntry", _access_entry, _no_access_entry)
     _teach("AWS::EKS::PodIdentityAssociation", _pod_identity, _no_pod_identity)
     HANDLERS["AWS::ElastiCache::ServerlessCache"] = {"create": _cache, "update": _same_cache, "delete": _no_more}
@@ -33,10 +37,11 @@ def install() -> None:
     }
     HANDLERS["Custom::S3AutoDeleteObjects"] = {"create": _nothing, "update": _still_nothing, "delete": _emptied}
     _complete("AWS::EKS::Cluster", _led_to_kubernetes)
-    _complete("AWS::EFS::FileSystem", _with_folder)
-    _complete("AWS::EFS::AccessPoint", _with_entrance)
-    _complete("AWS::ElastiCache::User", _let_in)
+    _complete("AWS::EFS::FileSystem", _with_folder, _without_folder)
+    _complete("AWS::EFS::AccessPoint", _with_entrance, _without_entrance)
+    _complete("AWS::ElastiCache::User", _let_in, _shut_out)
     _complete("AWS::Lambda::Function", _with_mounts)
+    elasticache.reset = _reset
 
 
 def _teach(name: str, create: Callable[[str, Props, str], Made], delete: Callable[[str, Props], None]) -> None:
@@ -49,17 +54,30 @@ def _teach(name: str, create: Callable[[str, Props, str], Made], delete: Callabl
     HANDLERS[name] = {"create": create, "update": update, "delete": delete}
 
 
-def _complete(name: str, then: Callable[[Made, Props], Made]) -> None:
-    """Have something done after MiniStack has created or updated a resource of a type."""
-    create, update = HANDLERS[name]["create"], HANDLERS[name]["update"]
+def _no_more(_physical_id: str, _props: Props) -> None:
+    """There is nothing to delete."""
+
+
+def _complete(name: str, then: Callable[[Made, Props], Made], last: Callable[[str, Props], None] = _no_more) -> None:
+    """Have something done after MiniStack has created or updated a resource of a type, and after it has deleted it."""
+    create, update, delete = (HANDLERS[name][verb] for verb in ("create", "update", "delete"))
 
     def created(logical_id: str, props: Props, stack: str) -> Made:
-        return then(create(logical_id, props, stack), props)
+        made = create(logical_id, props, stack)
+        try:
+            return then(made, props)
+        except ValueError:
+            delete(made[0], props)  # CloudFormation never hears of it
+            raise
 
     def updated(physical_id: str, old: Props, new: Props, stack: str, logical_id: str | None = None) -> Made:
         return then(update(physical_id, old, new, stack, logical_id), new)
 
-    HANDLERS[name] |= {"create": created, "update": updated, "update_with_logical_id": True}
+    def deleted(physical_id: str, props: Props) -> None:
+        delete(physical_id, props)
+        last(physical_id, props)
+
+    HANDLERS[name] |= {"create": created, "update": updated, "update_with_logical_id": True, "delete": deleted}
 
 
 def _nothing(logical_id: str, _props: Props, stack: str) -> Made:
@@ -67,12 +85,12 @@ def _nothing(logical_id: str, _props: Props, stack: str) -> Made:
     return name, {"Id": name, "Arn": f"arn:aws:local:::{name}", "AllocationId": name, "NatGatewayId": name}
 
 
+def _not_done(_logical_id: str, _props: Props, _stack: str) -> Made:
+    raise ValueError("the local AWS does not do this part of CDK's kubectl provider: only manifests")
+
+
 def _still_nothing(physical_id: str, _old: Props, _new: Props, _stack: str) -> Made:
     return physical_id, {}
-
-
-def _no_more(_physical_id: str, _props: Props) -> None:
-    """There is nothing to delete."""
 
 
 def _result(answer: tuple[int, Any, bytes], what: str) -> Props:
@@ -153,6 +171,19 @@ def _let_in(made: Made, props: Props) -> Made:
     return made
 
 
+def _reset() -> None:
+    """Empty MiniStack's ElastiCache; its users are not let into Valkey any more."""
+    with valkey.Valkey(port=places.valkey_port(), decode_responses=True) as server:
+        for name in set(server.acl_users()) - {"default"}:
+            server.acl_deluser(name)
+    _forget()
+
+
+def _shut_out(_physical_id: str, props: Props) -> None:
+    with valkey.Valkey(port=places.valkey_port()) as server:
+        server.execute_command("ACL", "DELUSER", props["UserName"])
+
+
 def _led_to_kubernetes(made: Made, _props: Props) -> Made:
     cluster = eks._clusters[made[0]]  # noqa: SLF001
     cluster["endpoint"] = places.kubernetes_url()
@@ -165,6 +196,10 @@ def _with_folder(made: Made, _props: Props) -> Made:
     return made
 
 
+def _without_folder(physical_id: str, _props: Props) -> None:
+    shutil.rmtree(places.efs() / physical_id, ignore_errors=True)
+
+
 def _with_entrance(made: Made, _props: Props) -> Made:
     """Make the folder of an access point, and let its id lead there."""
     point = efs._access_points[made[0]]  # noqa: SLF001
@@ -175,6 +210,10 @@ def _with_entrance(made: Made, _props: Props) -> Made:
     if not entrance.is_symlink():
         entrance.symlink_to(folder)
     return made
+
+
+def _without_entrance(physical_id: str, _props: Props) -> None:
+    (places.efs() / physical_id).unlink(missing_ok=True)
 
 
 def _with_mounts(made: Made, props: Props) -> Made:

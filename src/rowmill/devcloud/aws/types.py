@@ -1,4 +1,4 @@
-"""Resource types and kinds of objects that a template may have here without anything being made. Pure."""
+"""How resource types of a template, and kinds of objects in its manifests, are met here. Pure."""
 
 NOTHING_MADE = (
     "AWS::CloudTrail::Trail",
@@ -16,6 +16,11 @@ MADE_HERE = (
     "AWS::ElastiCache::ServerlessCache",
     "Custom::AWSCDK-EKS-KubernetesResource",
     "Custom::S3AutoDeleteObjects",
+)
+NOT_DONE = (
+    "Custom::AWSCDK-EKS-HelmChart",
+    "Custom::AWSCDK-EKS-KubernetesObjectValue",
+    "Custom::AWSCDK-EKS-KubernetesPatch",
 )
 COMPLETED = (
     "AWS::EFS::AccessPoint",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rowmill.devcloud.kubernetes import admission, nodes
 from rowmill.devcloud.kubernetes.answering import Api
 from rowmill.devcloud.kubernetes.authorizing import Tokens
-from rowmill.devcloud.kubernetes.faults import Fault, Rules
+from rowmill.devcloud.kubernetes.faults import Fault, Rules, anybody
 from rowmill.devcloud.kubernetes.kubelet.identities import IDENTITIES
 from rowmill.devcloud.kubernetes.kubelet.node import NAME as NODE
 from rowmill.devcloud.kubernetes.kubelet.node import NodeSettings
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rowmill.devcloud.kubernetes.faults import Rule
+    from rowmill.devcloud.kubernetes.requests import Request
 
 __all__ = ["Cluster", "Fault", "serving", "start"]
 
@@ -58,9 +59,18 @@ class Cluster:
         """Where it listens, on 127.0.0.1."""
         return int(self._server.server_address[1])
 
-    def fail(self, rule: Rule) -> Callable[[], None]:
-        """Let requests fail: `rule(method, path)` returns a status, a `Fault`, or None; what is returned ends it."""
-        return self._server.rules.add(rule)
+    def fail(self, rule: Rule, whose: Callable[[Request], bool] = anybody) -> Callable[[], None]:
+        """Let requests fail: `rule(method, path)` returns a status, a `Fault`, or None; what is returned ends it.
+
+        Args:
+            rule: Decides.
+            whose: Whether it decides of a request; by default of each.
+        """
+        return self._server.rules.add(rule, whose)
+
+    def is_by_account(self, request: Request) -> bool:
+        """Whether a service account asks, by its token."""
+        return request.headers.get("authorization", "").removeprefix("Bearer ") not in ("", self.token)
 
     def reset(self) -> None:
         """Remove all objects but those that were there at the start."""

@@ -56,7 +56,7 @@ def parts_of(kind: Kind) -> list[Part]:
 
 
 def document(path: str, accept: str, address: str) -> Any:
-    """Return what stands at a path: an object, a text; None if nothing does."""
+    """Return what stands at a path: an object, a text, bytes of OpenAPI; None if nothing does."""
     path = path.rstrip("/") or "/"
     aggregated = AGGREGATED in accept
     if path == "/version":
@@ -79,7 +79,7 @@ def document(path: str, accept: str, address: str) -> Any:
     if path == "/apis":
         groups = [group for group in GROUPS if group]
         return _aggregated(groups) if aggregated else _groups(groups)
-    return _group(path) or openapi.document(path)
+    return _group(path) or openapi.document(path, accept)
 
 
 def _group(path: str) -> Object | None:

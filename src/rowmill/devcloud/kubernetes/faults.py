@@ -37,40 +37,48 @@ class Fault(NamedTuple):
         reset: Whether the connection breaks instead of an answer.
         cut: After how many lines a stream breaks off; the answer is else as it should be. With `status` 410 it does not
             break: its last line says that the version is too old.
+        reason: Kubernetes' word for it, where the status alone does not say: 409 is `AlreadyExists`, or `Conflict`.
     """
 
     status: int = 500
     after: bool = False
     reset: bool = False
     cut: int | None = None
+    reason: str = ""
 
 
 Rule = Callable[[str, str], Fault | int | None]
+
+
+def anybody(request: Request) -> bool:
+    """Whoever asks."""
+    del request
+    return True
 
 
 class Rules:
     """The rules of now; the first that has something to say decides."""
 
     def __init__(self) -> None:
-        self._rules: list[Rule] = []
+        self._rules: list[tuple[Rule, Callable[[Request], bool]]] = []
         self._guard = threading.Lock()
 
-    def add(self, rule: Rule) -> Callable[[], None]:
-        """Let a rule see every request from now on; return what ends that."""
+    def add(self, rule: Rule, whose: Callable[[Request], bool]) -> Callable[[], None]:
+        """Let a rule see each request of some clients from now on; return what ends that."""
         with self._guard:
-            self._rules.append(rule)
+            self._rules.append((rule, whose))
         return lambda: self._remove(rule)
 
     def _remove(self, rule: Rule) -> None:
         with self._guard:
-            self._rules = [each for each in self._rules if each is not rule]
+            self._rules = [each for each in self._rules if each[0] is not rule]
 
     def for_request(self, request: Request) -> Fault | None:
         """Return what goes wrong with a request; None if nothing does."""
         with self._guard:
             rules = list(self._rules)
-        for rule in rules:
-            found = rule(request.method, request.path)
+        for rule, whose in rules:
+            found = rule(request.method, request.path) if whose(request) else None
             if found is not None:
                 fault = Fault(found) if isinstance(found, int) else found
                 return fault._replace(after=fault.after or fault.cut is not None)
@@ -96,4 +104,4 @@ def refusal(fault: Fault) -> answers.Refusal:
     """Return the answer of a fault."""
     reason, message = REASONS.get(fault.status, ("Unknown", "unknown"))
     details = {"retryAfterSeconds": 1} if fault.status in (429, 503) else None
-    return answers.Refusal(fault.status, reason, message, details)
+    return answers.Refusal(fault.status, fault.reason or reason, message, details)

@@ -11,6 +11,7 @@ from rowmill.devcloud.kubernetes import (
     creating,
     discovery,
     logs,
+    openapi,
     reading,
     removing,
     representing,
@@ -61,6 +62,8 @@ def _document(api: Api, request: Request, user: authorizing.User) -> Answer:
         return Answer(404, b"404 page not found\n", PLAIN)
     if request.method != "GET":
         raise answers.Refusal(405, "MethodNotAllowed", NOT_ALLOWED, {})
+    if isinstance(found, bytes):
+        return Answer(200, found, openapi.OLDER_MEDIA)
     if isinstance(found, str):
         return Answer(200, found.encode(), PLAIN)
     aggregated = isinstance(found, dict) and found.get("kind") == "APIGroupDiscoveryList"

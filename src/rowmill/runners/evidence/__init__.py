@@ -47,6 +47,7 @@ report.json        the latest report; reports/ has all
 attempts/          each try: who began it, when, with which code
 intents/           who asked for a pause, to go on, for other workers, for the end; and what came of it
 executions/        of a state machine
+repairs/           what was corrected or waived, by whom, when and why: ordinals, counts, digests
 failures/          what tries failed with, without their logs
 aside.json         receipts that did not hold and were done again: names and digests
 SHA256SUMS         the SHA-256 of each file
@@ -137,6 +138,8 @@ def _files(run: Finished) -> Iterator[tuple[str, bytes]]:
     for folder in AS_THEY_ARE:
         yield from _objects(run.place, record.run_id, folder)
     yield from _failures(run.place, record.run_id)
+    for repair in run.repairs:
+        yield f"{wire.REPAIRS}/{repair.number:05d}.json", codec.encode(repair)
     aside = {name: hashlib.sha256(data).hexdigest() for name, data in _objects(run.place, record.run_id, wire.ASIDE)}
     yield "aside.json", codec.encode(aside)
     for receipt in receipts:

@@ -10,7 +10,7 @@ from rowmill import kubejobs
 from rowmill.kubejobs import naming
 from rowmill.runners.checking import Place
 from rowmill.runners.kubernetes import running, telling
-from rowmill.runners.kubernetes.following import Following, pods_of
+from rowmill.runners.kubernetes.following import Following, followed, pods_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,8 @@ def check(made: InPods, cluster: Cluster, tell: Callable[[str], None]) -> list[P
         return kubejobs.canary_job(made.pods, made.request, attempt=attempt)
 
     selector = {naming.REQUEST: made.digest, naming.STEP: "check"}
-    job = running.step(made, Following(cluster, tell, give_up_s=CANNOT_BEGIN_S), selector, canary)
+    name = running.begun(made, cluster, selector, canary)
+    job = running.checked(made, cluster, followed(Following(cluster, tell, give_up_s=CANNOT_BEGIN_S), name))
     told = telling.facts_of(pods_of(cluster, job, "Succeeded")) or {}
     cluster.delete("Job", job["metadata"]["name"])
     return [*found, *(msgspec.convert(place, Place) for place in told.get("places", ()))]

@@ -72,7 +72,7 @@ def rounds(made: InPods, cluster: Cluster, watch: Callable[[View], None], tell: 
     for _ in range(ROUNDS):
         tell(f"run {found.run_id}: {found.rows:,} rows, {found.unfinished:,} of {found.partitions:,} partitions to do")
         if found.unfinished:
-            process(made, cluster, found, watch, tell)
+            process(made, Following(cluster, tell), found, watch)
         try:
             return merge(made, cluster, found.run_id, tell)
         except StateError as error:
@@ -136,14 +136,12 @@ def steps_of(jobs: list[Object], step: str) -> list[Object]:
     return [job for job in jobs if job["metadata"]["labels"].get(naming.STEP) == step]
 
 
-def process(
-    made: InPods, cluster: Cluster, found: Found, watch: Callable[[View], None], tell: Callable[[str], None]
-) -> None:
+def process(made: InPods, following: Following, found: Found, watch: Callable[[View], None]) -> None:
     """Let pods do the partitions."""
     if made.chosen["fan_out"].value == "per-partition":
         from rowmill.runners.kubernetes.partitions import each_partition  # noqa: PLC0415 - few runs want it
 
-        each_partition(made, Following(cluster, tell), found, watch)
+        each_partition(made, following, found, watch)
         return
     workers = made.chosen["workers"].value
     pods = kubejobs.completions(
@@ -157,8 +155,8 @@ def process(
         return kubejobs.process_job(made.pods, found.run_id, attempt=attempt, completions=pods, workers=workers)
 
     counted = Counted(reached(made.pods.workspace), found.run_id)
-    following = Following(cluster, tell, lambda job: watch(view_of(job, found, counted.done())))
-    step(made, following, {naming.RUN: found.run_id, naming.STEP: "process"}, manifest, found.next_attempt)
+    seen = following._replace(seen=lambda job: watch(view_of(job, found, counted.done())))
+    step(made, seen, {naming.RUN: found.run_id, naming.STEP: "process"}, manifest, found.next_attempt)
 
 
 def merge(made: InPods, cluster: Cluster, run_id: str, tell: Callable[[str], None]) -> Report:
@@ -198,7 +196,19 @@ def step(
     Raises:
         RowmillError: What its pods failed with.
     """
-    cluster = following.cluster
+    name = begun(made, following.cluster, selector, manifest, least)
+    following.tell(f"{selector[naming.STEP]} is the KubernetesJob {name}")
+    return checked(made, following.cluster, followed(following, name))
+
+
+def begun(
+    made: InPods, cluster: Cluster, selector: Mapping[str, str], manifest: Callable[[int], Object], least: int = 1
+) -> str:
+    """Return the name of the KubernetesJob that a step is followed by; it is made where none is under way.
+
+    Raises:
+        StateError: One is, for another request.
+    """
     there = jobs_of(cluster, selector)
     job = choosing.to_follow(there)
     if job is None:
@@ -206,9 +216,7 @@ def step(
         cluster.create(job)  # or somebody else was quicker: it has the same name
     elif job["metadata"]["labels"].get(naming.REQUEST) != made.digest:
         raise others(cluster, job)
-    name = job["metadata"]["name"]
-    following.tell(f"{selector[naming.STEP]} is the KubernetesJob {name}")
-    return checked(made, cluster, followed(following, name))
+    return str(job["metadata"]["name"])
 
 
 def refuse_others(made: InPods, cluster: Cluster) -> None:

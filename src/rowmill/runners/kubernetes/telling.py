@@ -60,7 +60,8 @@ def error_of(ended: Ended, pods: Iterable[Mapping[str, Any]]) -> RowmillError:
         return error
     for trouble in ended_from_outside:
         kind = ProcessingError if trouble.reason == troubles.OOM_KILLED else ConfigurationError
-        return kind(f"pod {trouble.about}: {trouble.reason} {trouble.words}".rstrip(), hint=_hint(trouble.reason))
+        hint = f"{_hint(trouble.reason)}; what it wrote: kubectl logs {trouble.about}"
+        return kind(f"pod {trouble.about}: {trouble.reason} {trouble.words}".rstrip(), hint=hint)
     if ended.reason == "DeadlineExceeded":
         return TransientError(
             f"the KubernetesJob ran longer than it may: {ended.words}", hint=f"give a longer --pod-deadline; {AGAIN}"

@@ -115,8 +115,7 @@ def refused(error: exceptions.ClientError, region: str) -> RowmillError:
         )
     if code == NO_EXECUTION:
         return StateError(
-            f"AWS does not know this execution, or not any more: {shown}",
-            hint="its history is kept for 90 days; what it did is in the workspace: rowmill runs --workspace URL",
+            f"the execution's history is gone: {shown}", hint="it is kept for 90 days; give the same command again"
         )
     return ConfigurationError(f"Step Functions refuse {error.operation_name}: {shown}", hint="see what they say")
 

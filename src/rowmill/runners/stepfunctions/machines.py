@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from rowmill.errors import ConfigurationError
+from rowmill.errors import ConfigurationError, StateError
 from rowmill.runners.stepfunctions import choosing
 from rowmill.runners.stepfunctions.choosing import Machine
-from rowmill.runners.stepfunctions.client import NO_RESOURCE, ask, pages
+from rowmill.runners.stepfunctions.client import NO_EXECUTION, NO_RESOURCE, ask, pages
 from rowmill.runners.stepfunctions.telling import Execution, described
 
 if TYPE_CHECKING:
@@ -118,11 +118,27 @@ def describe(arn: str) -> Execution:
         StateError: AWS does not know it, or not any more.
         ConfigurationError: This is no execution's ARN.
     """
+    execution = known(arn)
+    if execution is None:
+        raise StateError(
+            f"AWS does not know this execution, or not any more: {arn}",
+            hint="its history is kept for 90 days; what it did is in the workspace: rowmill runs --workspace URL",
+        )
+    return execution
+
+
+def known(arn: str) -> Execution | None:
+    """Return how an execution stands; None if AWS does not know it, or not any more.
+
+    Raises:
+        ConfigurationError: This is no execution's ARN.
+    """
     if not EXECUTION.fullmatch(arn):
         raise ConfigurationError(
             f"{arn} is no execution's ARN", hint="arn:aws:states:REGION:ACCOUNT:execution:MACHINE:NAME"
         )
-    return described(ask("describe_execution", arn.split(":")[3], executionArn=arn))
+    answer = ask("describe_execution", arn.split(":")[3], none_for=(NO_EXECUTION,), executionArn=arn)
+    return None if answer is None else described(arn, answer)
 
 
 def machine_of(execution: str) -> Machine:

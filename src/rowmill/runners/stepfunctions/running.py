@@ -80,7 +80,7 @@ def _to_its_end(
         if end.execution.status != telling.SUCCEEDED:
             raise _error(end)
         ended = telling.ended_well(end.execution)
-        if not ended.duplicate_of or ended.duplicate_of == arn:
+        if ended.written is not None or ended.duplicate_of in (None, "", arn):  # the run has ended, whoever did it
             return _report(workspace, ended, begun) or ended
         arn = ended.duplicate_of
         tell(f"another execution has this run: {arn}")

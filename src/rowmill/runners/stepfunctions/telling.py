@@ -51,11 +51,11 @@ class Execution(NamedTuple):
         return self.status in GOING
 
 
-def described(answer: Mapping[str, Any]) -> Execution:
+def described(arn: str, answer: Mapping[str, Any]) -> Execution:
     """Return an execution from what DescribeExecution answers."""
     times = [answer[name].isoformat() if answer.get(name) else "" for name in ("startDate", "stopDate")]
     texts = [str(answer.get(name) or "") for name in ("input", "output", "error", "cause")]
-    return Execution(str(answer["executionArn"]), str(answer["status"]), *times, *texts)
+    return Execution(arn, str(answer["status"]), *times, *texts)
 
 
 def step_of(events: Iterable[Mapping[str, Any]]) -> str | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import uuid_utils
 
 from rowmill.errors import ConfigurationError, ProcessingError, TransientError
+from rowmill.formats.masking import hidden
 from rowmill.job import CHUNK, Context, Reject
 from rowmill.model import identity, policy
 from rowmill.steps.function.converting import converter, plain
@@ -119,12 +120,14 @@ class Caller:
             return Rejected(error.reason)
         if isinstance(error, TransientError):
             raise TransientError(
-                f"a row was tried {self._job.tries} times: {masked(error, plain(row))}",
+                f"a row was tried {self._job.tries} times: "
+                f"{hidden(masked(error, plain(row)), plain(row), self._job.sensitive)}",
                 hint="give the same command again later",
                 ordinal=ordinal,
                 line_no=line_no,
             ) from error
-        told = f"{type(error).__name__}: {masked(error, plain(row))}".removesuffix(": ")
+        text = hidden(masked(error, plain(row)), plain(row), self._job.sensitive)
+        told = f"{type(error).__name__}: {text}".removesuffix(": ")
         if self._job.on_error == "reject":
             return Rejected(told)
         raise ProcessingError(

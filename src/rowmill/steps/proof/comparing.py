@@ -52,7 +52,8 @@ def replayed(run: Finished, made: Run) -> list[Check]:
     now, digest = datetime.fromisoformat(run.record.started), run.manifest.input.digest
     file = naive.file_of(input_bytes(run))
     try:
-        for outcome in _guarded(oracle(made.job, file, digest=digest, params=run.record.params, now=now)):
+        outcomes = oracle(made.job, file, digest=digest, params=run.record.params, now=now, corrected=run.corrected)
+        for outcome in _guarded(outcomes):
             comparison.take(outcome)
         return comparison.checks()
     except DAMAGE as error:

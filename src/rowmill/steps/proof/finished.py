@@ -14,8 +14,10 @@ from rowmill.model import codec
 from rowmill.model.identity import PIECE_BYTES
 from rowmill.model.manifest import Manifest
 from rowmill.model.receipt import Receipt, Reject
+from rowmill.model.repair import Repair, renewed
 from rowmill.model.report import Report
 from rowmill.model.run import RunRecord
+from rowmill.steps.generations import corrected
 from rowmill.steps.proof import naive
 from rowmill.steps.source import decoded, gunzipped, in_utf8
 from rowmill.storage import Storage, open_storage, place_of
@@ -32,6 +34,7 @@ class Finished(msgspec.Struct, frozen=True):
     Attributes:
         reads: The format of the decoded input.
         receipts: By partition, in order; None where one is gone.
+        repairs: What was laid over them, in order.
     """
 
     place: Storage
@@ -41,6 +44,14 @@ class Finished(msgspec.Struct, frozen=True):
     reads: Format
     writes: Format
     receipts: tuple[Receipt | None, ...]
+    repairs: tuple[Repair, ...]
+
+    @property
+    def corrected(self) -> dict[int, naive.Given]:
+        """What stands for rows of the input since they were repaired, by ordinal."""
+        texts, columns = corrected(self.place, self.repairs), self.manifest.columns
+        rows = ((ordinal, text.encode(self.reads.encoding)) for ordinal, text in texts.items())
+        return {ordinal: naive.corrected(self.reads, columns, row) for ordinal, row in rows}
 
     @property
     def spool(self) -> str:
@@ -72,9 +83,24 @@ def finished(place: Storage, run_id: str) -> Finished:
     manifest = _load(place, f"{directory}/{wire.MANIFEST}", Manifest)
     if record is None or manifest is None:
         raise IntegrityError(f"the manifest of run {run_id} is gone", hint="run again with --fresh", run_id=run_id)
-    receipts = tuple(_load(place, wire.receipt_name(run_id, part.index), Receipt) for part in manifest.partitions)
+    receipts, repairs = _receipts(place, run_id, manifest, report)
     reads, writes = in_utf8(rebuilt(record.reads)), rebuilt(record.writes)
-    return Finished(place, record, manifest, report, reads, writes, receipts)
+    return Finished(place, record, manifest, report, reads, writes, receipts, repairs)
+
+
+def _receipts(
+    place: Storage, run_id: str, manifest: Manifest, report: Report
+) -> tuple[tuple[Receipt | None, ...], tuple[Repair, ...]]:
+    """Return each partition's receipt that counts, and the repairs that were laid over them and published."""
+    found = {part.index: _load(place, wire.receipt_name(run_id, part.index), Receipt) for part in manifest.partitions}
+    there = {index: receipt for index, receipt in found.items() if receipt is not None}
+    numbers = range(1, report.generation + 1)
+    repairs = [_load(place, wire.repair_name(run_id, number), Repair) for number in numbers]
+    kept = [repair for repair in repairs if repair is not None]
+    current, held = renewed(there, kept)
+    if held < report.generation:
+        raise IntegrityError(f"repair {held + 1} of run {run_id} is gone", hint="run again with --fresh", run_id=run_id)
+    return tuple(current.get(part.index) for part in manifest.partitions), tuple(kept)
 
 
 def _load(place: Storage, name: str, kind: type[Any]) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 UTF_8 = ("utf-8", "utf-8-sig")
 OVERSIZED = "longer than max_row_bytes"
+NO_ROW, NOT_LEGAL = "the corrected text is no row", "the corrected text breaks RFC 4180"
 SHOWN_BYTES = 1024
 JSON_IN = msgspec.json.Decoder(float_hook=Decimal)
 JSON_OUT = msgspec.json.Encoder(decimal_format="number")
@@ -74,7 +76,45 @@ def file_of(pieces: Iterable[bytes]) -> BinaryIO:
 
 def rows(reads: Format, file: BinaryIO) -> Iterator[Given]:
     """Return the rows of a file, header not counted."""
-    return _delimited(reads, file) if isinstance(reads, Csv) else _lines(reads, file)
+    if not isinstance(reads, Csv):
+        return _lines(reads, file)
+    return _delimited(reads, file) if reads.trailer is None else _but_the_last(_delimited(reads, file))
+
+
+def _but_the_last(given: Iterator[Given]) -> Iterator[Given]:
+    before = next(given, None)
+    for one in given:
+        if before is not None:
+            yield before
+        before = one
+
+
+def corrected(reads: Format, columns: Sequence[str] | None, text: bytes) -> Given:
+    """Return the row that a corrected text is; whoever puts it in its place knows its line.
+
+    Args:
+        reads: The input's format.
+        columns: Names of the input's columns, None where it has none.
+        text: The row without its line end.
+    """
+    form, raw = reads, text + b"\n"
+    if len(raw) > reads.max_row_bytes:
+        return Given(None, 0, raw, OVERSIZED)
+    if isinstance(reads, Csv):
+        form = msgspec.structs.replace(reads, skip_first=0, header=False, names=columns, trailer=None)
+        if reads.quoting == "rfc4180" and not _is_legal(reads, raw.decode(_without_mark(reads), "replace")):
+            return Given(None, 0, raw, NOT_LEGAL if raw.count(reads.quote.encode()) % 2 == 0 else NO_ROW)
+    found = list(rows(form, file_of([raw])))
+    if len(found) != 1:
+        return Given(None, 0, raw, f"the corrected text is {len(found)} rows" if found else NO_ROW)
+    return found[0]._replace(line=0)
+
+
+def _is_legal(reads: Csv, text: str) -> bool:
+    """Whether a text is nothing but rows as RFC 4180 has them."""
+    quote, other = re.escape(reads.quote), re.escape(reads.quote + reads.delimiter)
+    field = f"(?:{quote}(?:[^{quote}]|{quote}{quote})*{quote}|[^{other}\r\n]*)"
+    return re.fullmatch(f"(?:{field}(?:{re.escape(reads.delimiter)}{field})*\r?\n)*", text) is not None
 
 
 def _lines(reads: Format, file: BinaryIO) -> Iterator[Given]:

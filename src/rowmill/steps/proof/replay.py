@@ -11,6 +11,7 @@ import uuid_utils
 
 from rowmill.errors import ConfigurationError, TransientError
 from rowmill.formats.jsonl import Jsonl
+from rowmill.formats.masking import hidden
 from rowmill.job import CHUNK, Context, Reject, Skip
 from rowmill.model import identity
 from rowmill.steps.function.converting import converter, plain
@@ -36,7 +37,15 @@ class Outcome(NamedTuple):
     answer: Any
 
 
-def oracle(job: Job, file: BinaryIO, *, digest: str, params: Mapping[str, str], now: datetime) -> Iterator[Outcome]:
+def oracle(
+    job: Job,
+    file: BinaryIO,
+    *,
+    digest: str,
+    params: Mapping[str, str],
+    now: datetime,
+    corrected: Mapping[int, Given] | None = None,
+) -> Iterator[Outcome]:
     """Call the job's function on one row after the other, in this process.
 
     Args:
@@ -45,17 +54,27 @@ def oracle(job: Job, file: BinaryIO, *, digest: str, params: Mapping[str, str], 
         digest: The input's, for stable ids.
         params: What `ctx.params` gives.
         now: What `ctx.now` gives.
+        corrected: Rows that were repaired, by ordinal.
     """
+    mended = corrected or {}
     namespace = uuid_utils.UUID(str(identity.row_namespace(job.name, digest)))
     with preparing(job, params) as prepared:
         call = _callable(job, prepared.loop)
-        for ordinal, given in enumerate(naive.rows(in_utf8(job.reads), file)):
+        for ordinal, stood in enumerate(naive.rows(in_utf8(job.reads), file)):
+            given = mended[ordinal]._replace(line=stood.line) if ordinal in mended else stood
             line_of = lambda _, line=given.line: line  # noqa: E731 - of this row only
             context = Context(
                 ordinal=ordinal, namespace=namespace, params=params, now=now, setup=prepared.setup, line_of=line_of
             )
             answer = Rejected(given.problem) if given.problem else _totalled(job, given.row, call(given.row, context))
-            yield Outcome(ordinal, given, answer)
+            yield Outcome(ordinal, given, _shown(job, given.row, answer))
+
+
+def _shown(job: Job, row: Any, answer: Any) -> Any:
+    """Return an answer whose reason shows nothing that is sensitive."""
+    if not job.sensitive or not isinstance(answer, (Skip, Rejected)):
+        return answer
+    return type(answer)(hidden(answer.reason, row, job.sensitive))
 
 
 def _callable(job: Job, loop: asyncio.Runner | None) -> Callable[[Any, Context], Any]:

@@ -140,6 +140,10 @@ class Files:
             if not is_unfinished(os.path.basename(path)):  # noqa: PTH119 - tens of thousands of names
                 yield os.path.relpath(path, self._root)
 
+    def folders(self, prefix: str) -> Sequence[str]:
+        """Return the names of the folders right under a folder, sorted."""
+        return sorted(entry.name for entry in entries_of(str(self._path(prefix))) if entry.is_dir())
+
     def delete(self, name: str) -> None:
         """Remove a file, or a folder with all in it."""
         path = self._path(name)

@@ -157,15 +157,25 @@ class S3:
         for key in self._keys(prefix):
             yield key.removeprefix(self._prefix)
 
+    def folders(self, prefix: str) -> Sequence[str]:
+        """Return the names of the folders right under a folder, sorted."""
+        start = self._folder(prefix)
+        found = (one["Prefix"] for page in self._pages(start, Delimiter="/") for one in page.get("CommonPrefixes", ()))
+        return sorted(key.removeprefix(start).rstrip("/") for key in found)
+
     def _folder(self, name: str) -> str:
         return self.key(f"{name.rstrip('/')}/" if name else "")
 
     def _keys(self, folder: str) -> Iterator[str]:
         start = self._folder(folder)
+        for page in self._pages(start):
+            yield from (one["Key"] for one in page.get("Contents", ()) if one["Key"] != start)
+
+    def _pages(self, start: str, **how: Any) -> Iterator[dict[str, Any]]:
         marks: dict[str, Any] = {}
         while True:
-            page = ask("list_objects_v2", self.bucket, Prefix=start, **marks)
-            yield from (one["Key"] for one in page.get("Contents", ()) if one["Key"] != start)
+            page = ask("list_objects_v2", self.bucket, Prefix=start, **how, **marks)
+            yield page
             if not page.get("IsTruncated"):
                 return
             marks = {"ContinuationToken": page["NextContinuationToken"]}

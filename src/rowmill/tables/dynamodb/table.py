@@ -17,7 +17,7 @@ from rowmill.errors import ConfigurationError, IntegrityError, ProcessingError, 
 from rowmill.model import codec
 from rowmill.model.capacity import write_units
 from rowmill.storage.ahead import in_order
-from rowmill.tables import Marker, Settlement
+from rowmill.tables import Marker, Settlement, Woven
 from rowmill.tables.dynamodb import duplicates as finding
 from rowmill.tables.dynamodb import kept as keeping
 from rowmill.tables.dynamodb.connecting import named
@@ -172,7 +172,13 @@ class DynamoDb:
         done = codec.decode(data, Settlement, name=name)
         return None if done.rows and is_empty(self._region, self._name) else done
 
-    def settle(self, partitions: Sequence[int], *, confirm: Callable[[], object] = lambda: None) -> Settlement:
+    def settle(
+        self,
+        partitions: Sequence[int],
+        *,
+        confirm: Callable[[], object] = lambda: None,
+        woven: Sequence[Woven] = (),
+    ) -> Settlement:
         """Write once more, of keys that occur in several partitions, the row that stays.
 
         Raises:
@@ -183,6 +189,7 @@ class DynamoDb:
 
         Cost: see `duplicates` and `winners`; of the partitions' objects the indexes are read, and the winners' items.
         """
+        del woven  # there are none: see `of_repair`
         if (done := self.settled()) is not None:
             return done
         self._drop_stage()
@@ -252,6 +259,14 @@ class DynamoDb:
         """Forget what the run kept; its rows stay in the table."""
         self._workspace.delete(f"{self._run}/{SETTLED}")
         self._workspace.delete(self._folder)
+
+    def of_repair(self, number: int) -> DynamoDb:
+        """Refuse: rows are put as they come, so that a repair which is given up could not be taken back."""
+        raise ConfigurationError(
+            f"repair {number} is not possible: a DynamoDB table cannot take the rows of a repair all at once",
+            hint="accept the rejects with `rowmill waive`, or correct the input and run it with --fresh",
+            url=self._url,
+        )
 
     def rows(self, keys: Iterable[tuple[Any, ...]]) -> Iterator[dict[str, Any] | None]:
         """Return the live row of each key; a declared column that it lacks is None."""

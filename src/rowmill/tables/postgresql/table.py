@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from rowmill.errors import ConfigurationError, IntegrityError, TransientError
-from rowmill.tables import Marker, Settlement
-from rowmill.tables.postgresql import checking, settling
+from rowmill.tables import Marker, Settlement, Woven
+from rowmill.tables.postgresql import checking, settling, weaving
 from rowmill.tables.postgresql.connecting import check_url, connect, is_alive, translated
-from rowmill.tables.postgresql.copying import text_of
+from rowmill.tables.postgresql.looking import live_rows
 from rowmill.tables.postgresql.names import Names, listed, literal, quoted, split_name
 from rowmill.tables.postgresql.stage import SPOOL, PostgreSqlStage
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from rowmill.job import Table
-    from rowmill.tables.postgresql.names import Column
+from rowmill.tables.postgresql.names import Column
 
 ASKED_TOGETHER = 500
 
@@ -257,7 +257,13 @@ class PostgreSql:
             return False
         return db.execute(f"SELECT 1 FROM {names.live} LIMIT 1".encode()).fetchone() is not None
 
-    def settle(self, partitions: Sequence[int], *, confirm: Callable[[], object] = lambda: None) -> Settlement:
+    def settle(
+        self,
+        partitions: Sequence[int],
+        *,
+        confirm: Callable[[], object] = lambda: None,
+        woven: Sequence[Woven] = (),
+    ) -> Settlement:
         """Put the staged rows into the table: by rename where it is new, else row by row in order."""
         with self._transaction() as (db, names):
             db.execute(b"SET CONSTRAINTS ALL IMMEDIATE")  # what is refused is told before `confirm`
@@ -265,6 +271,7 @@ class PostgreSql:
             self._lock(db, f"table {names.live}")  # two runs that settle into one table wait for each other
             if (done := self._settled(db, names)) is not None:
                 return done
+            self._weave(db, names, woven)
             staged = self._leave(db, names, partitions)
             columns = [column.name for column in self._columns(db, names.staging)]
             done = self._moved(db, names, columns, staged) if columns else Settlement(0, 0)
@@ -276,6 +283,19 @@ class PostgreSql:
             )
             confirm()
         return done
+
+    def _weave(self, db: psycopg.Connection, names: Names, woven: Sequence[Woven]) -> None:
+        for one in woven:
+            repair = names._replace(run_id=f"{self._run_id}_{one.repair}")
+            columns = self._columns(db, repair.staging)
+            own = [column.name for column in columns]
+            if self._is_narrow(db, names, own):
+                self._widen_staging(db, names, own, [column.kind for column in columns])
+            weaving.weave(db, names, repair, one, own)
+        for number in sorted({one.repair for one in woven}):
+            repair = names._replace(run_id=f"{self._run_id}_{number}")
+            db.execute(f"DROP TABLE {repair.staging}".encode())
+            db.execute(f"DELETE FROM {names.markers} WHERE run_id = {literal(repair.run_id)}".encode())
 
     def _leave(self, db: psycopg.Connection, names: Names, partitions: Sequence[int]) -> int:
         """Leave only the staged rows of these partitions, whose numbers are their order; return how many there are.
@@ -337,6 +357,10 @@ class PostgreSql:
             for table in (names.markers, names.runs):
                 db.execute(f"DELETE FROM {table} WHERE run_id = {literal(self._run_id)}".encode())
 
+    def of_repair(self, number: int) -> PostgreSql:
+        """Return the same table as a repair of the run uses it."""
+        return PostgreSql(self._url, self._declared, run_id=f"{self._run_id}_{number}")
+
     def rows(self, keys: Iterable[tuple[Any, ...]]) -> Iterator[dict[str, Any] | None]:
         """Return the live row of each key."""
         held: list[tuple[Any, ...]] = []
@@ -351,22 +375,7 @@ class PostgreSql:
     def _asked(self, keys: Sequence[tuple[Any, ...]]) -> list[dict[str, Any] | None]:
         with self.database() as db:
             names = self._named(db)
-            columns = self._columns(db, names.live)
-            kinds = {column.name: column.kind for column in columns}
-            lists = ", ".join(
-                f"ARRAY[{', '.join(map(_asked_for, cells))}]::text[]" for cells in zip(*keys, strict=True)
-            )
-            asked = ", ".join(f"k{index}" for index in range(len(self._keys)))
-            same = " AND ".join(
-                f"t.{quoted(key)} = asked.k{index}::{kinds[key]}" for index, key in enumerate(self._keys)
-            )
-            wanted = ", ".join(f"t.{quoted(column.name)}" for column in columns)
-            found = db.execute(
-                f"SELECT t.ctid IS NOT NULL, {wanted} FROM unnest({lists}) WITH ORDINALITY AS asked({asked}, place) "
-                f"LEFT JOIN {names.live} t ON {same} ORDER BY asked.place".encode()
-            ).fetchall()
-        labels = [column.name for column in columns]
-        return [dict(zip(labels, row[1:], strict=True)) if row[0] else None for row in found]
+            return live_rows(db, names, self._columns(db, names.live), self._keys, keys)
 
     def count(self) -> int:
         """Return the number of rows in the live table."""
@@ -379,8 +388,3 @@ class PostgreSql:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def _asked_for(cell: Any) -> str:
-    text = text_of(cell, "bytea")
-    return "NULL" if text is None else literal(text)

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from rowmill.errors import ConfigurationError, ProcessingError
-from rowmill.tables import Marker, Settlement
+from rowmill.tables import Marker, Settlement, Woven
 from rowmill.tables.sqlite.names import folded, free_name, number, quoted, rowid_of, translated
 from rowmill.tables.sqlite.stage import SqliteStage
+from rowmill.tables.sqlite.weaving import weave
 from rowmill.tables.sqlite.winners import leave_winners
 
 if TYPE_CHECKING:
@@ -272,12 +273,19 @@ class Sqlite:
             db.execute(f"SELECT 1 FROM {self._live} LIMIT 1").fetchall()
         )
 
-    def settle(self, partitions: Sequence[int], *, confirm: Callable[[], object] = lambda: None) -> Settlement:
+    def settle(
+        self,
+        partitions: Sequence[int],
+        *,
+        confirm: Callable[[], object] = lambda: None,
+        woven: Sequence[Woven] = (),
+    ) -> Settlement:
         """Put the staged rows into the table: by rename where it is new, else row by row in order."""
         with self._transaction() as db:
             db.execute(BOOKKEEPING)
             if (done := self.settled()) is not None:
                 return done
+            self._weave(db, woven)
             columns = self._columns(db, self._staging)
             known = self._columns(db, self._live)
             index = free_name(db, f"{self._declared.name}_key" if not known else f"_rowmill_{self._run_id}_key")
@@ -300,6 +308,15 @@ class Sqlite:
             )
             confirm()
         return done
+
+    def _weave(self, db: apsw.Connection, woven: Sequence[Woven]) -> None:
+        for one in woven:
+            columns = self._columns(db, quoted(f"_rowmill_{self._run_id}_{one.repair}"))
+            self._add_columns(db, self._staging, columns)
+            weave(db, self._run_id, one, columns)
+        for number_ in sorted({one.repair for one in woven}):
+            db.execute(f"DROP TABLE {quoted(f'_rowmill_{self._run_id}_{number_}')}")
+            db.execute("DELETE FROM _rowmill_markers WHERE run_id = ?", (f"{self._run_id}_{number_}",))
 
     def _insert(self, db: apsw.Connection, columns: Sequence[str], partitions: Sequence[int]) -> None:
         names = ", ".join(map(quoted, columns))
@@ -336,6 +353,10 @@ class Sqlite:
             db.execute(f"DROP TABLE IF EXISTS {self._staging}")
             db.execute("DELETE FROM _rowmill_markers WHERE run_id = ?", (self._run_id,))
             db.execute("DELETE FROM _rowmill_runs WHERE run_id = ?", (self._run_id,))
+
+    def of_repair(self, number: int) -> Sqlite:
+        """Return the same table as a repair of the run uses it."""
+        return Sqlite(self._url, self._declared, run_id=f"{self._run_id}_{number}")
 
     def rows(self, keys: Iterable[tuple[Any, ...]]) -> Iterator[dict[str, Any] | None]:
         """Return the live row of each key."""

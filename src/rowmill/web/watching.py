@@ -1,0 +1,84 @@
+"""The last look at each run, shared by all who watch: a store is asked no more often for ten viewers than for one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from rowmill.runners import standing
+from rowmill.runners.looking import look, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import TypeVar
+
+    from rowmill.runners.looking import Look, Refused
+    from rowmill.runners.standing import Status
+    from rowmill.storage import Storage
+
+    T = TypeVar("T")
+
+FRESH_S = 1.0
+REST = 10  # a look is good for so many times as long as it took: looking takes a tenth of the time at most
+MOST_RUNS = 8
+REJECTS = 10
+ALL_RUNS = "all"
+
+
+class Watching:
+    """Looks at the runs of a workspace; safe to be asked by several threads."""
+
+    def __init__(self, place: Storage) -> None:
+        self.place = place
+        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+        self._kept: dict[str, tuple[float, object]] = {}
+        self._rejects: dict[str, tuple[tuple[str, ...], list[Refused]]] = {}
+
+    def runs(self) -> list[Status]:
+        """Return how all runs stand, the latest first."""
+        return self._fresh(ALL_RUNS, lambda _: standing.all_runs(self.place))
+
+    def run(self, run_id: str) -> Look:
+        """Return a look at a run.
+
+        Raises:
+            StateError: There is no such run.
+        """
+        return self._fresh(run_id, lambda before: look(self.place, run_id, before))
+
+    def rejects(self, seen: Look) -> Sequence[Refused]:
+        """Return a run's first refused rows; they are read again only if there are others."""
+        with_some = [one for name, one in sorted(seen.receipts.items()) if one.rejects is not None][:REJECTS]
+        names = tuple(one.attempt for one in with_some)
+        known = self._rejects.get(seen.record.run_id)
+        if known is not None and known[0] == names:
+            return known[1]
+        found = refused(self.place, seen, [one.partition for one in with_some], most=REJECTS)
+        self._rejects[seen.record.run_id] = (names, found)
+        return found
+
+    def rest_s(self, run_id: str) -> float:
+        """Return how long it is until there is another look to be had."""
+        until, _ = self._kept.get(run_id, (0.0, None))
+        return max(0.1, until - time.monotonic())
+
+    def _fresh(self, name: str, make: Callable[[T | None], T]) -> T:
+        with self._lock:
+            lock = self._locks.setdefault(name, threading.Lock())
+        with lock:
+            until, kept = self._kept.get(name, (0.0, None))
+            if kept is None or time.monotonic() >= until:
+                begun = time.monotonic()
+                kept = make(kept)  # type: ignore[arg-type]  # under one name there is one kind of value
+                now = time.monotonic()
+                self._keep(name, now + max(FRESH_S, REST * (now - begun)), kept)
+            return kept  # type: ignore[return-value]
+
+    def _keep(self, name: str, until: float, value: object) -> None:
+        with self._lock:
+            self._kept.pop(name, None)
+            self._kept[name] = (until, value)
+            while len(self._kept) > MOST_RUNS:
+                self._kept.pop(next(iter(self._kept)))
