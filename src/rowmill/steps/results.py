@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rowmill.errors import InputError, IntegrityError, ProcessingError
 from rowmill.formats.masking import hidden
-from rowmill.formats.trailer import EXACT, number_of
+from rowmill.formats.trailer import EXACT, number_of, sum_of
 from rowmill.job import Skip
 from rowmill.model.counts import Counts
 from rowmill.model.receipt import Reject
@@ -85,7 +85,7 @@ class Results:
         at: Sequence[int] = batch.ordinals
         if set(map(type, outcomes)) != {dict}:
             values, at = self._sorted(batch, outcomes, refused, ordinal)
-        if self.totals.columns:
+        if self.totals.columns and not (len(values) == len(batch.rows) and self.totals.add_written(batch.rows)):
             values, at = self._totalled(batch, outcomes, values, at, refused, ordinal)
         if values and self._stage is not None:
             values, at = self._saved(values, at, refused, ordinal, batch)
@@ -199,6 +199,18 @@ class Totals:
         self._sums: dict[str, dict[str, Decimal]] = {
             column: {kind: Decimal(0) for kind in ("written", "filtered", "rejected")} for column in columns
         }
+
+    def add_written(self, rows: Sequence[Any]) -> bool:
+        """Add rows that are all written, as one; return False, and add nothing, if they need a closer look."""
+        try:
+            sums = {column: sum_of([row[column] for row in rows]) for column in self.columns}
+        except (KeyError, TypeError):
+            return False
+        if None in sums.values():
+            return False
+        for column, total in sums.items():
+            self._sums[column]["written"] = EXACT.add(self._sums[column]["written"], total or Decimal(0))
+        return True
 
     def add(self, kind: str, row: Any) -> str | None:
         """Add a row's numbers; return what is wrong with it, None if nothing is.
