@@ -160,6 +160,7 @@ class Results:
             return values, at
         for place, reason in bad.items():
             refused[at[place] - first] = f"the table refuses it: {self._shown(reason, batch, at[place])}"
+            self.totals.refuse(batch.rows[bisect_left(batch.ordinals, at[place])])
         kept = [place for place in range(len(values)) if place not in bad]
         return [values[place] for place in kept], [at[place] for place in kept]
 
@@ -227,6 +228,13 @@ class Totals:
             if number is not None:
                 self._sums[column][sums] = EXACT.add(self._sums[column][sums], number)
         return reason
+
+    def refuse(self, row: Any) -> None:
+        """Count a row among the rejected that was to be written."""
+        for column in self.columns:
+            sums, number = self._sums[column], number_of(row[column]) or Decimal(0)
+            sums["written"] = EXACT.subtract(sums["written"], number)
+            sums["rejected"] = EXACT.add(sums["rejected"], number)
 
     def less(self, others: Totals) -> Totals:
         """Return these sums without those of other rows."""
