@@ -50,7 +50,8 @@ def ui(
     place, bound = workspace_at(workspace), serving.bind(asked)
 
     def control(what: str, run_id: str, workers: int | None) -> list[str]:
-        return api.control(what, run_id, workers=workers, namespace=namespace, kube_context=kube_context)
+        where = {"workspace": workspace, "namespace": namespace, "kube_context": kube_context}
+        return api.control(what, run_id, workers=workers, **where)
 
     telling.answer(f"Rowmill shows {place.url} at {bound.url}")
     shown = "YOUR-TOKEN" if token else bound.token
