@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from web_kit import OPEN_WORD, SECRET, a_receipt, a_reject, a_run
 
 from rowmill.model.rates import Span, rates, rows_done_at
-from rowmill.runners import looking
-from rowmill.runners.looking import HIDDEN, look, shown
+from rowmill.runners import seeing
+from rowmill.runners.seeing import HIDDEN, look, shown
 from rowmill.storage import open_storage
 from rowmill.web import access, cells, drawing, metrics, wording
 from rowmill.web.markup import joined, tag
@@ -98,11 +98,11 @@ def test_a_look_reads_no_receipt_twice_and_tells_states_by_names(tmp_path: Path)
     run_id = a_run(tmp_path, 300, range(200), failed=[250])
     place = open_storage(str(tmp_path / ".rowmill"))
     first = look(place, run_id, read_for_s=0)
-    assert len(first.receipts) == looking.SLICE
+    assert len(first.receipts) == seeing.SLICE
     assert len(first.done) == 200
     states = cells.letters(first)
     assert (states.count(cells.DONE), states.count(cells.WAITING), states[250]) == (
-        200 - looking.SLICE,
+        200 - seeing.SLICE,
         99,
         cells.FAILED,
     )

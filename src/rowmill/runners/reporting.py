@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from rowmill import wire
 from rowmill.errors import StateError
 from rowmill.model.report import Report
-from rowmill.runners import looking, standing
+from rowmill.runners import seeing, standing
 from rowmill.runners.opening import workspace_at
 
 if TYPE_CHECKING:
-    from rowmill.runners.looking import Look, Refused
+    from rowmill.runners.seeing import Look, Refused
 
 
 def report(run_id: str, *, workspace: str | None = None) -> Report:
@@ -42,7 +42,7 @@ def look(run_id: str, *, workspace: str | None = None) -> Look:
     Raises:
         StateError: There is no such run.
     """
-    return looking.look(workspace_at(workspace), run_id, read_for_s=float("inf"))
+    return seeing.look(workspace_at(workspace), run_id, read_for_s=float("inf"))
 
 
 def refused(seen: Look, *, workspace: str | None = None, most: int = 100) -> list[Refused]:
@@ -53,4 +53,4 @@ def refused(seen: Look, *, workspace: str | None = None, most: int = 100) -> lis
         workspace: Where the run is.
         most: How many rows.
     """
-    return looking.refused(workspace_at(workspace), seen, sorted(seen.done), most=most)
+    return seeing.refused(workspace_at(workspace), seen, sorted(seen.done), most=most)

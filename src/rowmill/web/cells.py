@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rowmill.model.receipt import Receipt
-    from rowmill.runners.looking import Look
+    from rowmill.runners.seeing import Look
 
 WAITING, NEXT, FAILED, DONE = "w", "n", "x", "d"
 TIMES = "01234"  # done, from the quickest to the slowest

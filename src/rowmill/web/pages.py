@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rowmill.model.failure import Failure
-    from rowmill.runners.looking import Look, Refused
+    from rowmill.runners.seeing import Look, Refused
     from rowmill.runners.standing import Status
 
 RELOAD_S = 5  # of a page without scripts, while its run is live

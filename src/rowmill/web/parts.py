@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rowmill.model.failure import Failure
     from rowmill.model.rates import Rate
     from rowmill.model.report import Report
-    from rowmill.runners.looking import Look, Refused
+    from rowmill.runners.seeing import Look, Refused
 
 SLOWEST, FAILURES = 8, 12
 UNKNOWN = "\N{EN DASH}"

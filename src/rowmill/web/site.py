@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from rowmill.errors import RowmillError, StateError
-from rowmill.runners.looking import refused
+from rowmill.runners.seeing import refused
 from rowmill.web import metrics, pages, parts
 from rowmill.web.access import form_key_of, same
 from rowmill.web.guard import Entry, guarded, may, with_headers
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from rowmill.runners.looking import Look
+    from rowmill.runners.seeing import Look
     from rowmill.web.markup import Markup
     from rowmill.web.watching import Watching
 

@@ -9,7 +9,7 @@ from rowmill.web import drawing, wording
 from rowmill.web.markup import Markup, joined, tag
 
 if TYPE_CHECKING:
-    from rowmill.runners.looking import Look
+    from rowmill.runners.seeing import Look
 
 DONE, ACTIVE, FAILED, WAITING, STOPPED = "done", "active", "failed", "waiting", "stopped"
 WORDS = {DONE: "done", ACTIVE: "at work", FAILED: "failed", WAITING: "waits", STOPPED: "stopped"}

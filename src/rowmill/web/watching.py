@@ -7,13 +7,14 @@ import time
 from typing import TYPE_CHECKING
 
 from rowmill.runners import standing
-from rowmill.runners.looking import look, refused
+from rowmill.runners.seeing import look, refused
+from rowmill.web.steps import LIVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeVar
 
-    from rowmill.runners.looking import Look, Refused
+    from rowmill.runners.seeing import Look, Refused
     from rowmill.runners.standing import Status
     from rowmill.storage import Storage
 
@@ -24,6 +25,11 @@ REST = 10  # a look is good for so many times as long as it took: looking takes 
 MOST_RUNS = 8
 REJECTS = 10
 ALL_RUNS = "all"
+
+
+def _has_more(seen: Look) -> bool:
+    """Whether a run that has ended has receipts that are not read yet; a live one would always have some."""
+    return seen.status.state not in LIVE and len(seen.receipts) < len(seen.done)
 
 
 class Watching:
@@ -38,7 +44,7 @@ class Watching:
 
     def runs(self) -> list[Status]:
         """Return how all runs stand, the latest first."""
-        return self._fresh(ALL_RUNS, lambda _: standing.all_runs(self.place))
+        return self._fresh(ALL_RUNS, lambda _: standing.all_runs(self.place), lambda _: False)
 
     def run(self, run_id: str) -> Look:
         """Return a look at a run.
@@ -46,11 +52,11 @@ class Watching:
         Raises:
             StateError: There is no such run.
         """
-        return self._fresh(run_id, lambda before: look(self.place, run_id, before))
+        return self._fresh(run_id, lambda before: look(self.place, run_id, before), _has_more)
 
     def rejects(self, seen: Look) -> Sequence[Refused]:
         """Return a run's first refused rows; they are read again only if there are others."""
-        with_some = [one for name, one in sorted(seen.receipts.items()) if one.rejects is not None][:REJECTS]
+        with_some = [one for _, one in sorted(seen.current.items()) if one.rejects is not None][:REJECTS]
         names = tuple(one.attempt for one in with_some)
         known = self._rejects.get(seen.record.run_id)
         if known is not None and known[0] == names:
@@ -64,7 +70,7 @@ class Watching:
         until, _ = self._kept.get(run_id, (0.0, None))
         return max(0.1, until - time.monotonic())
 
-    def _fresh(self, name: str, make: Callable[[T | None], T]) -> T:
+    def _fresh(self, name: str, make: Callable[[T | None], T], has_more: Callable[[T], bool]) -> T:
         with self._lock:
             lock = self._locks.setdefault(name, threading.Lock())
         with lock:
@@ -73,7 +79,8 @@ class Watching:
                 begun = time.monotonic()
                 kept = make(kept)  # type: ignore[arg-type]  # under one name there is one kind of value
                 now = time.monotonic()
-                self._keep(name, now + max(FRESH_S, REST * (now - begun)), kept)
+                rest_s = 0.0 if has_more(kept) else max(FRESH_S, REST * (now - begun))
+                self._keep(name, now + rest_s, kept)
             return kept  # type: ignore[return-value]
 
     def _keep(self, name: str, until: float, value: object) -> None:
