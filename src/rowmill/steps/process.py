@@ -96,8 +96,7 @@ def _work(
 ) -> Receipt:
     source = source_of(run, manifest)
     stage = None if run.table is None or run.table.settled() is not None else run.table.stage(partition.index, attempt)
-    budget = policy.parse_budget(run.record.rejects).allowed(manifest.rows)
-    results = Results(run, stage, first=partition.first_ordinal, budget=budget)
+    results = Results(run, stage, first=partition.first_ordinal, budget=_budget(run, manifest))
     name = wire.data_name(run.id, partition.index, attempt)
     with source.open() as reader, data_writer(run.workspace, name, compress=gz(run)) as data:
         read = _reading(source.reads, reader, partition)
@@ -110,9 +109,7 @@ def _work(
         results.tell(tell, at_least=0)
     counts = results.counts
     _same_rows(partition, counts)
-    table_rows = counts.written if run.table is not None else None
-    if stage is not None:
-        table_rows = stage.commit()
+    saved = counts.written if stage is None else stage.commit()
     return Receipt(
         run_id=run.id,
         partition=partition.index,
@@ -122,7 +119,7 @@ def _work(
         data=data.published(counts.written),
         rejects=publish_rejects(run, partition.index, attempt, results.rejects),
         columns=results.columns,
-        table_rows=table_rows,
+        table_rows=None if run.table is None else saved,
         totals=results.totals.as_text(),
         seconds=0.0,
         filtered=publish_filtered(run, partition.index, attempt, results.filtered),
@@ -140,6 +137,10 @@ def _reading(reads: Format, reader: Reader, partition: Partition) -> Callable[[]
         first_line=partition.first_line,
         expect_digest=partition.digest,
     )
+
+
+def _budget(run: Run, manifest: Manifest) -> int:
+    return policy.parse_budget(run.record.rejects).allowed(manifest.rows)
 
 
 def _outcomes(
