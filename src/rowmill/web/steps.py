@@ -11,8 +11,8 @@ from rowmill.web.markup import Markup, joined, tag
 if TYPE_CHECKING:
     from rowmill.runners.seeing import Look
 
-DONE, ACTIVE, FAILED, WAITING, STOPPED = "done", "active", "failed", "waiting", "stopped"
-WORDS = {DONE: "done", ACTIVE: "at work", FAILED: "failed", WAITING: "waits", STOPPED: "stopped"}
+DONE, ACTIVE, FAILED, WAITING, STOPPED, HELD = "done", "active", "failed", "waiting", "stopped", "held"
+WORDS = {DONE: "done", ACTIVE: "at work", FAILED: "failed", WAITING: "waits", STOPPED: "stopped", HELD: "held"}
 LIVE = (standing.RUNNING, standing.IN_PODS)
 
 
@@ -43,7 +43,7 @@ def steps(seen: Look) -> tuple[Step, ...]:
 def _here(state: str) -> str:
     if state in LIVE:
         return ACTIVE
-    return {standing.FAILED: FAILED, standing.SPLIT: WAITING}.get(state, STOPPED)
+    return {standing.FAILED: FAILED, standing.SPLIT: WAITING, standing.HELD: HELD}.get(state, STOPPED)
 
 
 def _split(seen: Look) -> tuple[str, ...]:
@@ -72,7 +72,8 @@ def _process(seen: Look) -> tuple[str, ...]:
 def _merge(seen: Look) -> tuple[str, ...]:
     report = seen.report
     if report is None:
-        return ()
+        held = seen.status.state == standing.HELD
+        return (wording.some(seen.status.rejected, "refused row"), "await repair or waiver") if held else ()
     table = (f"{report.table_rows:,} table rows",) if report.table_rows is not None else ()
     took = f"in {wording.duration(report.seconds.merge)}"
     return (wording.some(report.output.rows, "output row"), wording.size(report.output.bytes), *table, took)
