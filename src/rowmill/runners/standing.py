@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 READ_AT_ONCE = 16
+PAUSED = "paused"  # a view's step, while the run waits
+RESUME = "it is paused; `rowmill resume` lets it go on, `rowmill cancel` stops it"
 SUCCEEDED, HELD, RUNNING, IN_PODS, SPLIT, FAILED, INTERRUPTED = (
     "succeeded", "held", "running", "in pods", "split", "failed", "interrupted"
 )  # fmt: skip
@@ -207,6 +209,8 @@ def status_from(place: Storage, found: Found) -> Status:
     shown = read_view(record.tracker, record.run_id) if state in (RUNNING, IN_PODS) and record.tracker else None
     view: View | None = shown or (load(wire.PROGRESS, View) if state == RUNNING else None)
     done = sum(parts[index].rows for index in map(partition_of, found.receipts) if index < len(parts))
+    noted = load(wire.PROGRESS, View) if state == RUNNING else None
+    is_paused = noted is not None and noted.step == PAUSED
     return Status(
         run_id=record.run_id,
         job=record.job,
@@ -225,7 +229,7 @@ def status_from(place: Storage, found: Found) -> Status:
         source="workspace" if shown is None else "tracker",
         attempt=number,
         failure=known.failure.error if known.failure is not None else None,
-        next=_next(state, known, record.run_id),
+        next=RESUME if is_paused else _next(state, known, record.run_id),
     )
 
 

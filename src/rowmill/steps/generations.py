@@ -9,7 +9,7 @@ from rowmill import wire
 from rowmill.errors import IntegrityError
 from rowmill.model import codec
 from rowmill.model import repair as rules
-from rowmill.model.receipt import DataObject, Receipt, Reject
+from rowmill.model.receipt import DataObject, Filtered, Receipt, Reject, ordinals_of
 from rowmill.model.repair import Correction, Repair
 
 if TYPE_CHECKING:
@@ -150,3 +150,14 @@ def rejects_in(workspace: Storage, receipt: Receipt) -> Iterator[Reject]:
     data = b"" if receipt.rejects is None else workspace.get(receipt.rejects.name) or b""
     for line in data.splitlines():
         yield codec.decode(line, Reject, name=receipt.rejects.name if receipt.rejects else "")
+
+
+def filtered_in(workspace: Storage, receipt: Receipt) -> dict[str, list[int]] | None:
+    """Return the ordinals of a partition's rows that were left out, by reason; None if that was not kept."""
+    if receipt.filtered is None:
+        return None if receipt.counts.all_filtered else {}
+    data = workspace.get(receipt.filtered.name)
+    if data is None:
+        return None
+    kept = codec.decode(data, Filtered, name=receipt.filtered.name)
+    return {reason: list(ordinals_of(gaps)) for reason, gaps in kept.gaps.items()}

@@ -20,7 +20,7 @@ from rowmill.formats import Decoded
 from rowmill.job import PROGRAM, Exec
 from rowmill.model import codec, policy
 from rowmill.model import counts as rules
-from rowmill.model.receipt import DataObject, Receipt, Reject
+from rowmill.model.receipt import DataObject, Filtered, Receipt, Reject, gaps_of
 from rowmill.steps.data import data_writer
 from rowmill.steps.function.calling import Batch, Caller
 from rowmill.steps.reading import Chunk, chunks, place_in, places
@@ -28,7 +28,7 @@ from rowmill.steps.results import Results
 from rowmill.steps.source import source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from rowmill.formats import Format
@@ -113,6 +113,7 @@ def _work(
                 results.expect(made[-1])
                 data.write(results.take(*made))
                 results.tell(tell, at_least=TELL_ROWS)
+                run.border()
         results.tell(tell, at_least=0)
     counts = results.counts
     _same_rows(partition, counts)
@@ -131,6 +132,7 @@ def _work(
         table_rows=table_rows,
         totals=results.totals.as_text(),
         seconds=0.0,
+        filtered=publish_filtered(run, partition.index, attempt, results.filtered),
         reject_places=tuple(results.reject_places),
     )
 
@@ -216,3 +218,13 @@ def publish_rejects(run: Run, partition: int, attempt: str, rejects: Sequence[Re
     name = wire.rejects_name(run.id, partition, attempt)
     run.workspace.put(name, data)
     return DataObject(name, len(data), hashlib.sha256(data).hexdigest(), len(rejects))
+
+
+def publish_filtered(run: Run, partition: int, attempt: str, rows: Mapping[str, Sequence[int]]) -> DataObject | None:
+    """Keep which rows were left out, so that each can be told later why it is not in the output."""
+    if not rows:
+        return None
+    data = codec.encode_line(Filtered({reason: gaps_of(ordinals) for reason, ordinals in sorted(rows.items())}))
+    name = wire.filtered_name(run.id, partition, attempt)
+    run.workspace.put(name, data)
+    return DataObject(name, len(data), hashlib.sha256(data).hexdigest(), sum(map(len, rows.values())))

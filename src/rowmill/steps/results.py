@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -42,7 +43,7 @@ class Results:
         self._writes = run.job.writes
         self._stage = stage
         self._budget = budget
-        self._filtered: dict[str, int] = {}
+        self.filtered: dict[str, array[int]] = {}  # by reason, the ordinals
         self._first = first
         self._sensitive = run.job.sensitive
         self._read = self._written = 0
@@ -55,7 +56,8 @@ class Results:
     @property
     def counts(self) -> Counts:
         """The rows' outcomes, counted."""
-        return Counts(self._read, self._written, dict(sorted(self._filtered.items())), len(self.rejects))
+        filtered = {reason: len(rows) for reason, rows in sorted(self.filtered.items())}
+        return Counts(self._read, self._written, filtered, len(self.rejects))
 
     def tell(self, tell: Callable[[Progress], None], *, at_least: int) -> None:
         """Tell what came since the last time, if it is so many rows."""
@@ -101,7 +103,7 @@ class Results:
         for ordinal, outcome in zip(batch.ordinals, outcomes, strict=True):
             if isinstance(outcome, Skip):
                 reason = self._shown(outcome.reason, batch, ordinal)
-                self._filtered[reason] = self._filtered.get(reason, 0) + 1
+                self.filtered.setdefault(reason, array("Q")).append(ordinal)
             elif isinstance(outcome, Rejected):
                 refused[ordinal - first] = self._shown(outcome.reason, batch, ordinal)
             elif outcome is None:
