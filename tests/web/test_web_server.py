@@ -124,6 +124,15 @@ def test_a_run_that_is_not_there_is_not_found(shown: Shown, path: str) -> None:
     assert "Traceback" not in answer.text
 
 
+def test_a_run_that_was_damaged_is_told_in_plain_words(tmp_path: Path) -> None:
+    run_id = a_run(tmp_path, 3, range(3))
+    (tmp_path / ".rowmill" / "runs" / run_id / "receipts" / "00001.json").write_text("{")
+    with opened(tmp_path) as served:
+        answer = served.get(f"/runs/{run_id}")
+    assert answer.code == 500
+    assert "00001.json does not read as Receipt" in answer.text
+
+
 @pytest.mark.parametrize("rest", ["partitions/100", "partitions/x", "partitions/-1", "nothing"])
 def test_a_partition_that_is_not_there_is_not_found(shown: Shown, rest: str) -> None:
     assert shown.served.get(f"/runs/{shown.finished}/{rest}").code in (404, 405)

@@ -12,7 +12,7 @@ from rowmill.wire import UI_TOKEN_VARIABLE
 @declared.command(
     "rowmill ui",
     "Show the workspace's runs in a browser, while they are live and afterwards, until Ctrl-C. "
-    "It reads the workspace alone, from a folder or an object store, and writes nothing into it. "
+    "It reads the workspace alone, from a folder or an object store, and writes into it only what the controls ask. "
     "Refused rows and the controls are for whoever opens the address with the token. "
     "It listens on this machine only; for --host with another address give a --token, which all pages then need.",
 )

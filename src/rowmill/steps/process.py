@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rowmill.steps import Run
     from rowmill.steps.function.preparing import Prepared
     from rowmill.steps.results import Progress
+    from rowmill.storage import Reader
 
 OVERSIZED = "longer than max_row_bytes"
 TELL_ROWS = 2_000
@@ -98,15 +99,7 @@ def _work(
     results = Results(run, stage, first=partition.first_ordinal, budget=_budget(run, manifest))
     name = wire.data_name(run.id, partition.index, attempt)
     with source.open() as reader, data_writer(run.workspace, name, compress=gz(run)) as data:
-        read = partial(
-            chunks,
-            source.reads,
-            reader,
-            partition.start,
-            partition.end,
-            first_line=partition.first_line,
-            expect_digest=partition.digest,
-        )
+        read = _reading(source.reads, reader, partition)
         with calling(run, manifest, source.reads, read, prepared) as call:
             for made in _outcomes(source.reads, manifest.columns, read(), partition.first_ordinal, call):
                 results.expect(made[-1])
@@ -131,6 +124,18 @@ def _work(
         seconds=0.0,
         filtered=publish_filtered(run, partition.index, attempt, results.filtered),
         reject_places=tuple(results.reject_places),
+    )
+
+
+def _reading(reads: Format, reader: Reader, partition: Partition) -> Callable[[], Iterator[Chunk]]:
+    return partial(
+        chunks,
+        reads,
+        reader,
+        partition.start,
+        partition.end,
+        first_line=partition.first_line,
+        expect_digest=partition.digest,
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rowmill.model.failure import Failure
     from rowmill.model.rates import Rate
-    from rowmill.model.report import Report
+    from rowmill.model.report import Amendment, Report
     from rowmill.runners.seeing import Look, Refused
 
 SLOWEST, FAILURES = 8, 12
@@ -269,9 +269,10 @@ def refused(seen: Look, rejects: Sequence[Refused], viewer: Viewer) -> Markup:
     if not seen.status.rejected:
         return Markup()
     count = f"{len(rejects):,} of {seen.status.rejected:,}" if len(rejects) < seen.status.rejected else ""
-    note = None
-    if viewer.linked and not viewer.key:
-        note = tag("p", "The rows' text is shown to whoever opens the page with the token.", class_="quiet")
+    amended = seen.status.state == standing.HELD or (seen.report is not None and seen.report.amendments)
+    left = (tag("p", "What is left of them: ", tag("code", "rowmill rejects"), class_="quiet"),) if amended else ()
+    hidden = ("The rows' text is shown to whoever opens the page with the token.",)
+    note = (*left, *(tag("p", one, class_="quiet") for one in hidden if viewer.linked and not viewer.key))
     return joined(_title("Refused rows", count), rejects_table(seen, rejects, viewer), note)
 
 
@@ -357,8 +358,15 @@ def _proved(report: Report) -> list[tuple[str, object]]:
         ("Input", joined(report.input.url, " ", tag("code", report.input.digest))),
         ("Output", joined(report.output.url, " ", tag("code", whole or f"{len(report.output_digest):,} digests"))),
         *([("Rejects", report.rejects)] if report.rejects else []),
+        *((f"Repair {one.number}", _amended(one)) for one in report.amendments),
         *([("Table", f"{report.table}, {report.table_rows or 0:,} rows")] if report.table else []),
         ("Code", joined(tag("code", one) for one in report.code_digests)),
         ("By", f"{report.who.user} on {report.who.host}, Rowmill {report.versions.get('rowmill', '')}"),
         ("Run", tag("code", report.run_id)),
     ]
+
+
+def _amended(one: Amendment) -> Markup:
+    waived = f", {wording.some(len(one.waived), 'row')} waived: {one.reason}" if one.waived else ""
+    done = f"by {one.by}: {one.corrected:,} corrected, {one.written:,} of them written{waived}, "
+    return joined(done, wording.moment(one.at))

@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from rowmill.errors import RowmillError, StateError
+from rowmill.errors import RowmillError, StateError, TransientError
 from rowmill.runners.seeing import refused
 from rowmill.web import metrics, pages, parts
 from rowmill.web.access import form_key_of, same
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     from rowmill.web.watching import Watching
 
 RUN_ID = re.compile(r"[0-9a-f]{16}")
+PROBLEMS: dict[type[RowmillError], tuple[int, str]] = {
+    StateError: (404, "Not found"),
+    TransientError: (503, "The workspace does not answer"),
+}
+OTHER_PROBLEM = (500, "This cannot be shown")
 CONTROLS = ("pause", "resume", "scale", "cancel")
 MOST_WORKERS = 10_000
 REJECTS_OF_PARTITION = 100
@@ -84,8 +89,7 @@ def _not_found(_request: Request, _error: Exception) -> Response:
 
 def _failed(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RowmillError)  # noqa: S101 - it is registered for these
-    status = 404 if isinstance(error, StateError) else 503
-    title = "Not found" if status == 404 else "The workspace does not answer"  # noqa: PLR2004
+    status, title = next((told for kind, told in PROBLEMS.items() if isinstance(error, kind)), OTHER_PROBLEM)
     return HTMLResponse(pages.problem_page(error.message, error.hint, title), status)
 
 
