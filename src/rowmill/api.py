@@ -35,9 +35,9 @@ from rowmill.runners.deployed import stop_execution as stop_execution
 from rowmill.runners.evidence import evidence as evidence
 from rowmill.runners.notifying import told as told
 from rowmill.runners.opening import open_run, workspace_at
+from rowmill.runners.rejected import rejects as rejects
+from rowmill.runners.rejected import rejects_csv as rejects_csv
 from rowmill.runners.repairing import rehearse as rehearse
-from rowmill.runners.repairing import rejects as rejects
-from rowmill.runners.repairing import rejects_csv as rejects_csv
 from rowmill.runners.repairing import repair as repair
 from rowmill.runners.repairing import waive as waive
 from rowmill.runners.reporting import look as look

@@ -53,3 +53,16 @@ def test_a_vpc_without_two_private_subnets_is_refused(stack: cdk.Stack) -> None:
     with pytest.raises(ConfigurationError, match="0 private subnets") as caught:
         RowmillCluster(stack, "Platform", ClusterProps(vpc=vpc))
     assert caught.value.__notes__
+
+
+def test_a_vpc_whose_private_subnets_are_in_one_zone_is_refused(stack: cdk.Stack) -> None:
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack,
+        "Given",
+        vpc_id="vpc-0123456789abcdef0",
+        availability_zones=["a"],
+        private_subnet_ids=["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+        private_subnet_names=["apps", "data"],
+    )
+    with pytest.raises(ConfigurationError, match="2 private subnets that reach the internet, in 1 zones"):
+        RowmillCluster(stack, "Platform", ClusterProps(vpc=vpc))

@@ -159,7 +159,14 @@ def test_a_given_vpc_is_used_and_none_is_made(templates: Templates) -> None:
     template = templates["given-things"]
     assert not of(template, "AWS::EC2::VPC")
     subnets = only(template, "AWS::EKS::Cluster")["ResourcesVpcConfig"]["SubnetIds"]
-    assert subnets == ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
+    assert subnets == [f"subnet-0123456789abcdef{number}" for number in range(4)]
+
+
+def test_file_system_and_cache_take_one_subnet_of_each_zone_since_aws_takes_no_other(templates: Templates) -> None:
+    template = templates["given-things"]
+    mounts = [one["SubnetId"] for one in of(template, "AWS::EFS::MountTarget").values()]
+    assert mounts == only(template, "AWS::ElastiCache::ServerlessCache")["SubnetIds"]
+    assert mounts == ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
 
 
 @pytest.mark.parametrize("name", ALL)

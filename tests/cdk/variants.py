@@ -21,13 +21,15 @@ IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:1"
 
 
 def given_vpc(stack: cdk.Stack) -> ec2.IVpc:
+    """A VPC as companies have them: two private subnets in each zone."""
     return ec2.Vpc.from_vpc_attributes(
         stack,
         "GivenVpc",
         vpc_id="vpc-0123456789abcdef0",
         availability_zones=["eu-west-1a", "eu-west-1b"],
-        private_subnet_ids=["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
-        private_subnet_route_table_ids=["rtb-0123456789abcdef0", "rtb-0123456789abcdef1"],
+        private_subnet_ids=[f"subnet-0123456789abcdef{number}" for number in range(4)],
+        private_subnet_names=["apps", "data"],
+        private_subnet_route_table_ids=[f"rtb-0123456789abcdef{number}" for number in range(4)],
     )
 
 

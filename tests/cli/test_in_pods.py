@@ -226,6 +226,20 @@ def test_what_a_user_does_wrong_is_told_in_the_termination_message(pod: Pod) -> 
         assert pod.told["message"]
 
 
+def test_a_run_that_pods_have_done_is_held_by_merge_and_repaired_from_anywhere(pod: Pod) -> None:
+    job = ECHO.replace("    return row", "    if row['id'] == '17':\n        raise Reject('no')\n    return row")
+    run = pod.split("--rejects", "hold", job=job)
+    assert [pod.share(run, index, 2).code for index in (0, 1)] == [0, 0]
+    assert pod("merge", run).code == 7
+    assert (pod.told["error"], pod.told["exit_code"], pod.told["run_id"]) == ("HeldError", 7, run)
+    assert not pod.kept(run, "failures")
+    assert "held" in pod.desk("status", run).out
+    pod.desk.write("fix.csv", "ordinal,row\n17,'117,repaired'\n".replace("'", '"'))
+    assert pod.desk("repair", run, "fix.csv").code == 0
+    lines = (pod.desk.folder / "in.csv_Output").read_text().splitlines()
+    assert lines[16:19] == ["16,name 16", "117,repaired", "18,name 18"]
+
+
 def test_a_broken_workspace_is_told_in_the_termination_message(pod: Pod) -> None:
     run = pod.split()
     (pod.desk.folder / ".rowmill/runs" / run / "manifest.json").write_bytes(b"{}")

@@ -107,6 +107,14 @@ def test_a_correction_that_is_bad_again_is_named_and_the_others_are_kept(held):
     assert statuses == ["held", "held", "succeeded"]
 
 
+def test_views_of_a_held_run_show_what_is_left(held):
+    with pytest.raises(HeldError):
+        held.repair('ordinal,row\n1,"2,b"\n2,"3,bad"\n')
+    seen = api.look(held.id)
+    assert (seen.status.state, seen.status.rejected) == ("held", 1)
+    assert [(one.reject.ordinal, one.reject.reason) for one in api.refused(seen)] == [(2, "a bad note")]
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [

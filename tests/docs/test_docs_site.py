@@ -113,7 +113,7 @@ def test_the_site_builds_and_fetches_nothing_from_elsewhere(tmp_path: Path) -> N
 
 def commands_of_make() -> Iterator[tuple[str, str]]:
     for page in WRITTEN:
-        for target in re.findall(r"(?:`|\$ )make ([a-z-]+)", page.read_text(encoding="utf-8")):
+        for target in re.findall(r"(?:`|\$ )make ([a-z0-9-]+)", page.read_text(encoding="utf-8")):
             yield page.name, target
 
 

@@ -74,12 +74,14 @@ def test_a_lambda_that_fails_twice_is_asked_again_and_lists_all_partitions(stack
 
 
 @pytest.mark.parametrize("after", ["while it runs", "afterwards"])
-def test_the_same_event_twice_is_one_run(stacks, orders, after):
+def test_the_same_event_twice_is_one_run(rowmill_devcloud, stacks, orders, after):
     stack, file = stacks("Lean"), orders(100, 6, {}) if after == "afterwards" else orders(100, 7, WAITING)
     first = stack.put(file)
     event = json.loads(stack.told(first)["input"])
     if after == "afterwards":
         stack.end(first)
+    else:
+        until(lambda: running_pods(rowmill_devcloud, "rowmill-lean", "process"))  # the run is the first one's by then
     second = stack.end(stack.start(event))
     ended = stack.end(first)
     assert_landed(stack, ended, file, JOB)
@@ -87,9 +89,10 @@ def test_the_same_event_twice_is_one_run(stacks, orders, after):
     assert second.output["run_id"] == ended.output["run_id"]
 
 
-def test_the_same_file_again_while_it_runs_is_the_same_run(stacks, orders):
+def test_the_same_file_again_while_it_runs_is_the_same_run(rowmill_devcloud, stacks, orders):
     stack, file = stacks("Lean"), orders(100, 8, WAITING)
     first = stack.put(file, "again.csv")
+    until(lambda: running_pods(rowmill_devcloud, "rowmill-lean", "process"))
     second = stack.end(stack.put(file, "again.csv"))
     assert_landed(stack, stack.end(first), file, JOB, "again.csv")
     assert (second.output["status"], second.output["duplicate_of"]) == ("duplicate", first)

@@ -120,6 +120,17 @@ def test_an_iteration_sees_no_variable_of_the_machine(shape: str) -> None:
         assert not {name for name in VARIABLE.findall(code) if name} & outer, code
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_choice_is_a_true_or_false_although_nothing_was_told(shape: str) -> None:
+    job = dict.fromkeys(("end", "reason", "words", "pod", "index"), "")
+    jobs = {f"{step}_job": job for step in ("split", "process", "merge", "processPartition")}
+    failure = {"step": "split", "error": "TransientError"}
+    known = {"input": "s3://in/a.csv", "round": 1, "told": {}, "listed": {}, "failure": failure, **jobs}
+    for name, state in all_states(definition(shape)):
+        for rule in state.get("Choices", ()):
+            assert evaluated(rule["Condition"][2:-2].strip(), known) in (True, False), (name, rule)
+
+
 def test_a_distributed_map_has_standard_children_and_writes_what_came_of_them_elsewhere() -> None:
     process = definition("distributed-map-call")["States"]["Process"]
     assert process["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}

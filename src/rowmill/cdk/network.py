@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from rowmill.cdk.props import ClusterProps
 
-LEAST_SUBNETS = 2
+LEAST_ZONES = 2
 PRIVATE = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+# Mount targets, and the endpoint of a cache: AWS takes no second subnet of a zone.
+ONE_PER_ZONE = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS, one_per_az=True)
 
 
 def network(scope: Construct, props: ClusterProps) -> ec2.IVpc:
@@ -26,10 +28,12 @@ def network(scope: Construct, props: ClusterProps) -> ec2.IVpc:
     """
     if props.vpc is None:
         return _new(scope, props)
-    private = len(props.vpc.private_subnets)
-    if private < LEAST_SUBNETS:
+    subnets = props.vpc.private_subnets
+    zones = {one.availability_zone for one in subnets}
+    if len(zones) < LEAST_ZONES:
         raise ConfigurationError(
-            f"the given VPC has {private} private subnets that reach the internet, and EKS needs two, in two zones",
+            f"the given VPC has {len(subnets)} private subnets that reach the internet, in {len(zones)} zones, "
+            "and EKS needs two, in two zones",
             hint="add some, or leave vpc out: a new one is made",
         )
     return props.vpc

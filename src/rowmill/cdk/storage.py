@@ -13,7 +13,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 
 from rowmill.cdk import logs
-from rowmill.cdk.network import PRIVATE
+from rowmill.cdk.network import ONE_PER_ZONE
 from rowmill.kubejobs.pods import USER_ID
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def file_system(
         scope,
         "FileSystem",
         vpc=vpc,
-        vpc_subnets=PRIVATE,
+        vpc_subnets=ONE_PER_ZONE,
         encrypted=True,
         performance_mode=efs.PerformanceMode.GENERAL_PURPOSE,
         throughput_mode=efs.ThroughputMode.ELASTIC,

@@ -9,12 +9,14 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticache as elasticache
 from aws_cdk import aws_iam as iam
 
+from rowmill.cdk.network import ONE_PER_ZONE
 from rowmill.cdk.platforms import ACCESS, Cache
 
 if TYPE_CHECKING:
     from constructs import Construct
 
 PORT = 6379
+MOST_SUBNETS = 3  # a serverless cache stands in three zones at most
 MOST_GIB, MOST_UNITS = 1, 5_000  # a run's set and counters have kilobytes: a bound for the bill
 
 
@@ -48,7 +50,7 @@ def cache(scope: Construct, vpc: ec2.IVpc, clients: list[ec2.ISecurityGroup]) ->
         major_engine_version="8",
         serverless_cache_name=f"{name}-cache",
         user_group_id=group.ref,
-        subnet_ids=vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS).subnet_ids,
+        subnet_ids=vpc.select_subnets(subnet_type=ONE_PER_ZONE.subnet_type, one_per_az=True).subnet_ids[:MOST_SUBNETS],
         security_group_ids=[guard.security_group_id],
         cache_usage_limits=elasticache.CfnServerlessCache.CacheUsageLimitsProperty(
             data_storage=elasticache.CfnServerlessCache.DataStorageProperty(unit="GB", maximum=MOST_GIB),

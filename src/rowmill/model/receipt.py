@@ -61,9 +61,9 @@ class Receipt(msgspec.Struct, frozen=True):
     table_rows: int | None
     totals: dict[str, dict[str, str]]
     seconds: float
+    end: str = ""
     filtered: DataObject | None = None
     reject_places: tuple[int, ...] = ()
-    end: str = ""
     schema: str = SCHEMA
 
 

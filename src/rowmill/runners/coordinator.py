@@ -324,12 +324,7 @@ def _report(run: Run, manifest: Manifest, merged: Merged, *, attempt: int, start
         ),
         code_digests=merged.code_digests,
         versions={"rowmill": wire.VERSION, "python": platform.python_version()},
-        options={
-            "workers": str(record.workers),
-            "rows_per_partition": str(record.rows_per_partition or "auto"),
-            "rejects": record.rejects,
-            **{f"param {name}": value for name, value in record.params.items()},
-        },
+        options=_options(record),
         output=Output(
             record.output,
             sum(part.bytes for part in merged.parts),
@@ -351,6 +346,15 @@ def _report(run: Run, manifest: Manifest, merged: Merged, *, attempt: int, start
         repairs=merged.repairs_url,
         amendments=tuple(map(_amendment, merged.repairs)),
     )
+
+
+def _options(record: RunRecord) -> dict[str, str]:
+    return {
+        "workers": str(record.workers),
+        "rows_per_partition": str(record.rows_per_partition or "auto"),
+        "rejects": record.rejects,
+        **{f"param {name}": value for name, value in record.params.items()},
+    }
 
 
 def _amendment(repair: Repair) -> Amendment:

@@ -18,10 +18,12 @@ from rowmill.model.attempt import Attempt
 from rowmill.model.failure import Failure
 from rowmill.model.manifest import Manifest
 from rowmill.model.receipt import Receipt, Reject
+from rowmill.model.repair import Repair, renewed
 from rowmill.model.report import Report
 from rowmill.model.run import RunRecord
 from rowmill.runners import standing
 from rowmill.runners.standing import Found, Status, loaded
+from rowmill.steps.generations import repairs_in
 from rowmill.storage.ahead import in_order
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Look(NamedTuple):
         receipts: Those that were read, by name.
         failures: Tries that failed, by name.
         attempts: All tries at the run, in order.
+        repairs: What was laid over the receipts, in order.
     """
 
     status: Status
@@ -56,6 +59,12 @@ class Look(NamedTuple):
     receipts: Mapping[str, Receipt]
     failures: Mapping[str, Failure]
     attempts: Mapping[str, Attempt]
+    repairs: Sequence[Repair] = ()
+
+    @property
+    def current(self) -> dict[int, Receipt]:
+        """The receipts that count, by partition: those that were read, with the repairs laid over them."""
+        return renewed({one.partition: one for one in self.receipts.values()}, self.repairs)[0]
 
 
 def look(place: Storage, run_id: str, before: Look | None = None, *, read_for_s: float = READ_FOR_S) -> Look:
@@ -70,7 +79,7 @@ def look(place: Storage, run_id: str, before: Look | None = None, *, read_for_s:
     Raises:
         StateError: There is no such run.
 
-    Cost: on an object store, about 8 requests, one more for every 1,000 receipts, and one for each that is read.
+    Cost: on an object store, about 9 requests, one more for every 1,000 receipts, and one for each that is read.
     """
     record, report = loaded(place, run_id, wire.RUN, RunRecord), loaded(place, run_id, wire.REPORT, Report)
     if record is None:
@@ -94,6 +103,7 @@ def look(place: Storage, run_id: str, before: Look | None = None, *, read_for_s:
         receipts,
         _kept(place, failed, Failure, {} if before is None else before.failures, read_for_s),
         _kept(place, tried, Attempt, {} if before is None else before.attempts, read_for_s),
+        repairs_in(place, run_id),
     )
 
 
@@ -153,8 +163,9 @@ def refused(place: Storage, seen: Look, partitions: Sequence[int], *, most: int)
         most: How many rows.
     """
     found: list[Refused] = []
+    current = seen.current
     for index in partitions:
-        receipt = seen.receipts.get(wire.receipt_name(seen.record.run_id, index))
+        receipt = current.get(index)
         data = None if receipt is None or receipt.rejects is None else place.get(receipt.rejects.name)
         for line in (data or b"").splitlines():
             if len(found) == most:

@@ -64,11 +64,11 @@ def _init() -> dict[str, State]:
 def _three(machine: Machine) -> dict[str, State]:
     split = _step(machine, "Split", "split", jobs.split_job(machine))
     merge = _step(machine, "Merge", "merge", jobs.merge_job(machine))
-    found = [
+    found = [  # each is true or false although nothing was told: a choice that is neither ends the execution
         ("$exists($told.duplicate_of)", "Duplicate"),
-        ("$told.finished", "Report"),
+        ("$told.finished = true", "Report"),
         ("$told.unfinished = 0", "Merge"),
-        ("$told.unfinished > 0", fanning.first(machine)),
+        ("$exists($told.unfinished)", fanning.first(machine)),
     ]
     return {
         **states(split),

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rowmill.steps import Run
     from rowmill.steps.function.preparing import Prepared
     from rowmill.steps.results import Progress
+    from rowmill.storage import Reader
 
 OVERSIZED = "longer than max_row_bytes"
 TELL_ROWS = 2_000
@@ -95,19 +96,10 @@ def _work(
 ) -> Receipt:
     source = source_of(run, manifest)
     stage = None if run.table is None or run.table.settled() is not None else run.table.stage(partition.index, attempt)
-    budget = policy.parse_budget(run.record.rejects).allowed(manifest.rows)
-    results = Results(run, stage, first=partition.first_ordinal, budget=budget)
+    results = Results(run, stage, first=partition.first_ordinal, budget=_budget(run, manifest))
     name = wire.data_name(run.id, partition.index, attempt)
     with source.open() as reader, data_writer(run.workspace, name, compress=gz(run)) as data:
-        read = partial(
-            chunks,
-            source.reads,
-            reader,
-            partition.start,
-            partition.end,
-            first_line=partition.first_line,
-            expect_digest=partition.digest,
-        )
+        read = _reading(source.reads, reader, partition)
         with calling(run, manifest, source.reads, read, prepared) as call:
             for made in _outcomes(source.reads, manifest.columns, read(), partition.first_ordinal, call):
                 results.expect(made[-1])
@@ -117,9 +109,7 @@ def _work(
         results.tell(tell, at_least=0)
     counts = results.counts
     _same_rows(partition, counts)
-    table_rows = counts.written if run.table is not None else None
-    if stage is not None:
-        table_rows = stage.commit()
+    saved = counts.written if stage is None else stage.commit()
     return Receipt(
         run_id=run.id,
         partition=partition.index,
@@ -129,12 +119,28 @@ def _work(
         data=data.published(counts.written),
         rejects=publish_rejects(run, partition.index, attempt, results.rejects),
         columns=results.columns,
-        table_rows=table_rows,
+        table_rows=None if run.table is None else saved,
         totals=results.totals.as_text(),
         seconds=0.0,
         filtered=publish_filtered(run, partition.index, attempt, results.filtered),
         reject_places=tuple(results.reject_places),
     )
+
+
+def _reading(reads: Format, reader: Reader, partition: Partition) -> Callable[[], Iterator[Chunk]]:
+    return partial(
+        chunks,
+        reads,
+        reader,
+        partition.start,
+        partition.end,
+        first_line=partition.first_line,
+        expect_digest=partition.digest,
+    )
+
+
+def _budget(run: Run, manifest: Manifest) -> int:
+    return policy.parse_budget(run.record.rejects).allowed(manifest.rows)
 
 
 def _outcomes(

@@ -19,7 +19,7 @@ from rowmill.model.identity import BLOCK_BYTES, PIECE_BYTES, digest_of
 from rowmill.model.manifest import InputVersion, Manifest, Partition, tiles
 from rowmill.steps.reading import changed, chunks, place_in
 from rowmill.steps.source import spool
-from rowmill.steps.trailing import Summed, as_text, compare, sums_of, trailer_of
+from rowmill.steps.trailing import Summed, as_text, compare, line_at, sums_of, trailer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -163,7 +163,10 @@ def _compared(extent: Extent, head: Head, body: Body, last: Last | None) -> Summ
     summed = Summed({}, 0)
     if names := tuple(last.told.sums):
         summed = sums_of(extent.reads, extent.reader, head.columns, names, extent.start, last.start)
-    compare(last, body.rows, summed)
+    try:
+        compare(last, body.rows, summed)
+    except InputError as error:
+        raise error.at(line_no=line_at(extent.reader, last.start)) from None
     return summed
 
 

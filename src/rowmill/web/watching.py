@@ -56,7 +56,7 @@ class Watching:
 
     def rejects(self, seen: Look) -> Sequence[Refused]:
         """Return a run's first refused rows; they are read again only if there are others."""
-        with_some = [one for name, one in sorted(seen.receipts.items()) if one.rejects is not None][:REJECTS]
+        with_some = [one for _, one in sorted(seen.current.items()) if one.rejects is not None][:REJECTS]
         names = tuple(one.attempt for one in with_some)
         known = self._rejects.get(seen.record.run_id)
         if known is not None and known[0] == names:

@@ -47,7 +47,7 @@ def test_one_failure_that_rules_call_fatal_ends_the_others(cluster):
     assert job["status"]["conditions"][-1]["message"].endswith(
         "failed with exit code 42 matching FailJob rule at index 0"
     )
-    assert len(cluster.pods()) == 1  # those that were deleted are gone
+    cluster.until(lambda _: len(cluster.pods()) == 1, "Job", "j")  # those that were deleted are gone
 
 
 def test_an_eviction_that_is_ignored_is_not_counted(cluster):

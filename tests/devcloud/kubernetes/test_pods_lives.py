@@ -171,7 +171,7 @@ def test_an_image_that_nobody_has_is_waited_for(cluster):
 def test_an_image_that_cannot_be_had_is_told(cluster, image, policy, reason):
     cluster.pod("p", "true", image=image, container={"imagePullPolicy": policy})
     cluster.until(waiting(reason))
-    assert ("Failed", f"Error: {reason}") in cluster.told("p")
+    cluster.until(lambda _: ("Failed", f"Error: {reason}") in cluster.told("p"))
 
 
 def test_a_missing_config_map_is_waited_for(cluster):

@@ -163,6 +163,23 @@ def test_what_merge_told_is_told_by_split_where_its_pod_is_gone(mill, world):
     assert [len(made.jobs(step)) for step in ("split", "process", "merge")] == [2, 1, 1]
 
 
+def test_what_split_told_is_told_by_the_next_round_where_its_pod_is_gone(mill, world):
+    made = mill(workers=1)
+
+    def collect(_method, path):
+        splits = [job["metadata"]["name"] for job in made.jobs("split")]
+        if path.endswith("/pods") and len(splits) == 1:
+            for pod in world.cluster.store.list("Pod", NAMESPACE)[0]:
+                if pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] in splits:
+                    world.cluster.store.delete("Pod", NAMESPACE, pod["metadata"]["name"])
+        return ""
+
+    world.eks.fail = collect
+    ended = made.run()
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert [len(made.jobs(step)) for step in ("split", "process", "merge")] == [2, 1, 1]
+
+
 @pytest.mark.parametrize("waiter", ["call", "sync"])
 def test_a_cluster_that_refuses_the_machine_is_told_at_once(mill, world, waiter):
     made = mill(waiter=waiter)
