@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from rowmill.steps.function.preparing import Prepared
     from rowmill.steps.results import Progress
     from rowmill.storage import Reader
+    from rowmill.tables import Stage
 
 OVERSIZED = "longer than max_row_bytes"
 TELL_ROWS = 2_000
@@ -110,9 +111,7 @@ def _work(
         results.tell(tell, at_least=0)
     counts = results.counts
     _same_rows(partition, counts)
-    table_rows = counts.written if run.table is not None else None
-    if stage is not None:
-        table_rows = stage.commit()
+    table_rows = _acknowledged(run, stage, counts.written)
     return Receipt(
         run_id=run.id,
         partition=partition.index,
@@ -128,6 +127,13 @@ def _work(
         filtered=publish_filtered(run, partition.index, attempt, results.filtered),
         reject_places=tuple(results.reject_places),
     )
+
+
+def _acknowledged(run: Run, stage: Stage | None, written: int) -> int | None:
+    """Return the rows that the table has taken; None without one."""
+    if stage is not None:
+        return stage.commit()
+    return written if run.table is not None else None  # it was settled before, and has them
 
 
 def _reading(reads: Format, reader: Reader, partition: Partition) -> Callable[[], Iterator[Chunk]]:
