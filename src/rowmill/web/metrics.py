@@ -74,7 +74,7 @@ def of_run(one: Status) -> list[Sample]:
         "rowmill_run_rows_per_second": one.rows_per_second,
         "rowmill_run_left_seconds": one.eta_s,
         "rowmill_run_failed": int(one.state == standing.FAILED),
-        "rowmill_run_started_timestamp_seconds": _timestamp(one.started),
+        "rowmill_run_started_timestamp_seconds": _timestamp(one.started) if one.started else None,
         "rowmill_run_ended_timestamp_seconds": None if one.ended is None else _timestamp(one.ended),
     }
     return [(name, labels, value) for name, value in values.items() if value is not None]
