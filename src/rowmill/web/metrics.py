@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 ONE_BY_ONE = 50  # the latest runs: a name for each run that ever was would be too many
 KIND = "text/plain; version=0.0.4; charset=utf-8"
+UNREADABLE = "unreadable"  # a run whose objects were damaged
 STATES = (
     standing.SUCCEEDED, standing.HELD, standing.RUNNING, standing.IN_PODS, standing.SPLIT, standing.FAILED,
-    standing.INTERRUPTED,
+    standing.INTERRUPTED, UNREADABLE,
 )  # fmt: skip
 ABOUT = {
     "rowmill_runs": "Runs of the workspace, by state.",

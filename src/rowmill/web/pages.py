@@ -42,7 +42,7 @@ def document(title: str, body: Markup, *, live: str = "", trail: Sequence[tuple[
     )
     names = ((" / ", tag("a", name, href=address)) for name, address in trail)
     bar = tag("header", tag("a", "Rowmill", href="/", class_="brand"), tag("nav", names, aria_label="You are at"))
-    sign = tag("p", "The page no longer hears from the server.", id="lost", role="status", hidden=True)
+    sign = tag("p", "The server does not answer; what is shown is as it was.", id="lost", role="status", hidden=True)
     return _html(title, head, joined(_skip(), bar, tag("main", body, id="main", data_live=live or None), sign))
 
 

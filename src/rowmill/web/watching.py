@@ -10,6 +10,7 @@ from rowmill.errors import IntegrityError, StateError
 from rowmill.runners import standing
 from rowmill.runners.seeing import look, refused
 from rowmill.runners.standing import Status
+from rowmill.web.metrics import UNREADABLE
 from rowmill.web.steps import LIVE
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ FRESH_S = 1.0
 REST = 10  # a look is good for so many times as long as it took: looking takes a tenth of the time at most
 MOST_RUNS = 32
 REJECTS = 10
-ALL_RUNS, UNREADABLE = "all", "unreadable"
+ALL_RUNS = "all"
 
 
 def _has_more(seen: Look) -> bool:
