@@ -62,8 +62,9 @@ def test_pods_write_outputs_and_no_input(templates: Templates) -> None:
     found = rights_of(templates["article"], "OrdersJobPods")
     (bucket,) = of(templates["article"], "AWS::S3::Bucket")
     arn = f"<{bucket}.Arn>"
-    assert found["s3:PutObject"] == found["s3:DeleteObject"] == [f"{arn}/*_Output", f"{arn}/*_Output_Rejects"]
-    assert set(found["s3:GetObject"]) == {f"{arn}/*", f"{arn}/*_Output", f"{arn}/*_Output_Rejects"}
+    outputs = [f"{arn}/*{ending}" for ending in ("_Output", "_Output_Rejects", "_Output_Repairs")]
+    assert found["s3:PutObject"] == found["s3:DeleteObject"] == outputs
+    assert set(found["s3:GetObject"]) == {f"{arn}/*", *outputs}
     (table,) = of(templates["article"], "AWS::DynamoDB::Table")
     assert found["dynamodb:BatchWriteItem"] == [f"<{table}.Arn>"]
     assert "dynamodb:CreateTable" not in found
@@ -78,6 +79,9 @@ def test_pods_may_do_what_rowmill_policy_says_that_a_run_needs(templates: Templa
     needed = of_model.policy(places)
     actions = {action for one in needed["Statement"] for action in one["Action"]}
     assert set(found) - {"states:DescribeExecution"} == actions
+    (written,) = [one["Resource"] for one in needed["Statement"] if one["Sid"] == "WriteOutput"]
+    endings = {arn.rpartition("*")[2] for arn in found["s3:PutObject"] if "*_" in arn}
+    assert endings == {arn.removeprefix("arn:aws:s3:::in/a.csv") for arn in written}
 
 
 def test_pods_keep_to_the_prefixes_of_given_buckets(templates: Templates) -> None:
@@ -88,6 +92,7 @@ def test_pods_keep_to_the_prefixes_of_given_buckets(templates: Templates) -> Non
     assert set(found["s3:PutObject"]) == {
         f"{arn}given-output/done/*_Output",
         f"{arn}given-output/done/*_Output_Rejects",
+        f"{arn}given-output/done/*_Output_Repairs",
         f"<{workspace}.Arn>/rowmill/*",
     }
     assert f"{arn}given-input/incoming/*" in found["s3:GetObject"]

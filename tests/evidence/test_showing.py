@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.evidence.conftest import JOB, ROWS, Made, is_filtered, is_rejected, line_of, lines, made
 
-from rowmill import ConfigurationError, InputError, api
+from rowmill import ConfigurationError, InputError, ProcessingError, api
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,7 +99,7 @@ def test_an_output_that_no_longer_has_the_row_is_told(tmp_path: Path) -> None:
 
 
 def test_rows_of_a_run_that_failed_are_told_as_far_as_it_came(tmp_path: Path) -> None:
-    with pytest.raises(api.RowmillError):
+    with pytest.raises(ProcessingError):
         made(tmp_path, job=FAILS)
     (status,) = api.runs(workspace=str(tmp_path / "w"))
     words = {"workspace": str(tmp_path / "w")}

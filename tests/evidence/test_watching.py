@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.cli.conftest import Desk, Ended, desk, ended, names, until
+from tests.evidence.test_notifying import hook
 
 from rowmill.runners import dropping, watching
 
@@ -145,13 +146,13 @@ def test_with_a_marker_a_file_is_run_when_its_marker_is_there_and_both_go(drop: 
         *(drop.folder / name for name in ("in", "o", "d", "f")), pattern="*", marker=".ok", settle_s=0
     )
     assert [path.name for path in dropping.complete(places, known)] == ["b.csv"]
-    process = drop.start("watch", "in", "--job", "job.py", "--marker", ".ok", "--pattern", "*", "--json")
-    with process:
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["file"] == "b.csv"
-        process.terminate()
-        assert ended(process).code == 143
+    with hook(200) as (url, got):
+        done, ends = watch(drop, "--marker", ".ok", "--pattern", "*", "--notify", url)
+    assert (done.code, [end["file"] for end in ends]) == (0, ["b.csv"])
     assert there(drop) == ["a.csv"]
+    assert [(one.value["event"], one.value["report"]["run_id"]) for one in got] == [
+        ("done", ends[0]["report"]["run_id"])
+    ]
 
 
 def test_a_file_that_grows_is_not_complete(tmp_path: Path) -> None:
@@ -236,6 +237,23 @@ def test_a_watcher_that_ends_in_the_middle_of_a_file_is_started_again_and_does_e
     assert (there(drop), there(drop, "in/done")) == ([], ["a.csv", "b.csv"])
 
 
+def test_a_watcher_that_is_killed_again_and_again_at_any_moment_does_each_file_once(drop: Desk) -> None:
+    for number in range(4):
+        drop.write(f"in/{number}.csv", csv(*(f"{number}-{i},x" for i in range(50))))
+    for wait_s in (0.25, 0.45, 0.65, 0.85):
+        with drop.start("watch", "in", "--job", "job.py", "--settle", "0") as process:
+            time.sleep(wait_s)
+            process.kill()
+            ended(process)
+    assert watch(drop)[0].code == 0
+    assert there(drop) == []
+    assert there(drop, "in/done") == [f"{number}.csv" for number in range(4)]
+    assert there(drop, "in/failed") == []
+    assert len(table(drop)) == 200
+    for number in range(4):
+        assert (drop.folder / f"in/output/{number}.csv_Output").read_text().count("\n") == 51
+
+
 def test_a_run_that_had_ended_when_its_watcher_died_is_not_done_again(drop: Desk) -> None:
     drop.write("in/a.csv", csv("1,x"))
     assert drop("run", "job.py", "in/a.csv", "--output", "in/output/a.csv_Output").code == 0
@@ -254,8 +272,9 @@ def test_a_file_that_kills_its_process_is_put_aside_after_three_deaths(
     folders = (drop.folder / "in" / name for name in ("", "output", "done", "failed"))
     places = dropping.Places(*folders, pattern="*.csv", marker="", settle_s=0)
     watched = watching.Watch(places, {"job": "job.py"}, None, lambda _: None, lambda _: None)
-    deaths = {drop.folder / "in" / "a.csv": 2}
-    assert watching._one(watched, drop.folder / "in" / "a.csv", deaths).state == "failed"
+    path = drop.folder / "in" / "a.csv"
+    file = watching.File(path, dropping.version_of(path))
+    assert watching._one(watched, file, {file: 2}).state == "failed"
 
 
 def test_changed_code_is_picked_up_by_a_watcher_that_lives(drop: Desk, until: Any) -> None:

@@ -141,6 +141,17 @@ def test_a_distributed_map_has_standard_children_and_writes_what_came_of_them_el
     assert process["MaxConcurrency"] == 40
 
 
+def test_where_partitions_failures_are_is_told_if_no_pod_has_kept_one() -> None:
+    code = definition("distributed-map-call")["States"]["ProcessCause"]["Assign"]["failure"][2:-2].strip()
+    threshold = {"error": "TransientError", "message": "States.ExceedToleratedFailureThreshold: …", "hint": "again"}
+    known = {"failure": threshold, "told": {"run_id": "r1"}, "states": {"result": {"Payload": {}}}}
+    found = evaluated(code, known)
+    assert found | {"hint": ""} == threshold | {"hint": ""}
+    assert "s3://orders-work/runs-of/orders/runs/r1/map/" in found["hint"]
+    unread = known | {"failure": threshold | {"message": "States.ItemReaderFailed: …"}}
+    assert evaluated(code, unread) == unread["failure"]
+
+
 @pytest.mark.parametrize("event", [created, called])
 @pytest.mark.parametrize("key", ["sales.csv", *ODD])
 def test_a_key_is_taken_as_it_is(event: Any, key: str) -> None:

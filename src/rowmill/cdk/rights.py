@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aws_cdk.aws_dynamodb import ITable
     from aws_cdk.aws_s3 import IBucket
 
-OUTPUTS = ("_Output", "_Output_Rejects")
+OUTPUTS = ("_Output", "_Output_Rejects", "_Output_Repairs")
 LISTS = ("s3:ListBucket",)
 UPLOADS = ("s3:ListBucketMultipartUploads",)
 
@@ -45,7 +45,7 @@ def read_input(role: iam.Role, folder: Folder) -> None:
 
 
 def write_output(role: iam.Role, folder: Folder) -> None:
-    """Let pods write outputs and rejects, and no other object: an input stays as it is."""
+    """Let pods write outputs, rejects and repairs, and no other object: an input stays as it is."""
     names = [folder.bucket.arn_for_objects(f"{folder.prefix}*{ending}") for ending in OUTPUTS]
     _write(role, folder, names)
 

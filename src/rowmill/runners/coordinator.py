@@ -310,8 +310,6 @@ def _held(run: Run, report: Report) -> HeldError:
 
 def _report(run: Run, manifest: Manifest, merged: Merged, *, attempt: int, start: str, seconds: Seconds) -> Report:
     record = run.record
-    folder, name = place_of(record.output)
-    output = None if merged.held else run.open_storage(folder).stat(name)
     return Report(
         run_id=run.id,
         status="held" if merged.held else "succeeded",
@@ -325,12 +323,7 @@ def _report(run: Run, manifest: Manifest, merged: Merged, *, attempt: int, start
         code_digests=merged.code_digests,
         versions={"rowmill": wire.VERSION, "python": platform.python_version()},
         options=_options(record),
-        output=Output(
-            record.output,
-            sum(part.bytes for part in merged.parts),
-            merged.counts.written,
-            "" if output is None else output.version,
-        ),
+        output=_output(run, merged),
         rejects=merged.rejects,
         table=record.table or None,
         table_rows=merged.table_rows,
@@ -346,6 +339,13 @@ def _report(run: Run, manifest: Manifest, merged: Merged, *, attempt: int, start
         repairs=merged.repairs_url,
         amendments=tuple(map(_amendment, merged.repairs)),
     )
+
+
+def _output(run: Run, merged: Merged) -> Output:
+    folder, name = place_of(run.record.output)
+    found = None if merged.held else run.open_storage(folder).stat(name)
+    size = sum(part.bytes for part in merged.parts)
+    return Output(run.record.output, size, merged.counts.written, "" if found is None else found.version)
 
 
 def _options(record: RunRecord) -> dict[str, str]:

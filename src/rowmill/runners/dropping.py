@@ -116,6 +116,11 @@ def complete(places: Places, known: dict[Path, Standing]) -> list[Path]:
     return ready
 
 
+def waiting(places: Places) -> list[Path]:
+    """Return the files that are complete, or will be if they stand still: what has no marker yet is not waited for."""
+    return [path for path in dropped(places) if not places.marker or marker_of(places, path).exists()]
+
+
 def marker_of(places: Places, path: Path) -> Path:
     """Return the marker that says that a file is complete."""
     return path.with_name(path.name + places.marker)

@@ -60,6 +60,13 @@ class Dropped(msgspec.Struct, frozen=True):
     schema: str = "rowmill.dropped/1"
 
 
+class File(NamedTuple):
+    """A file as it was when it was complete; another content under its name is another one."""
+
+    path: Path
+    version: str
+
+
 class Watch(NamedTuple):
     """What a watcher goes by.
 
@@ -165,27 +172,28 @@ def _alone(folder: Path) -> Iterator[None]:
 def _watched(watch: Watch, *, once: bool) -> list[Dropped]:
     """Look, run what is complete, look again; with `once` until each file that is there was tried."""
     known: dict[Path, Standing] = {}
-    again: dict[Path, float] = {}  # when a file that stays is tried again
-    deaths: dict[Path, int] = {}
+    again: dict[File, float] = {}  # when a file that stays is tried again
+    deaths: dict[File, int] = {}
     ends: list[Dropped] = []
     while True:
-        ready = dropping.complete(watch.places, known)
-        for path in ready:
-            if again.get(path, 0.0) > time.monotonic():
+        for path in dropping.complete(watch.places, known):
+            file = File(path, known[path].version)
+            if again.get(file, 0.0) > time.monotonic():
                 continue
-            end = _one(watch, path, deaths)
+            end = _one(watch, file, deaths)
             if end.state in (HELD, WAITS):
-                again[path] = time.monotonic() + AGAIN_S
+                again[file] = time.monotonic() + AGAIN_S
             if once:
                 ends.append(end)
-        if once and all(path in again for path in dropping.dropped(watch.places)):
+        left = dropping.waiting(watch.places)
+        if once and all(File(path, dropping.version_of(path)) in again for path in left):
             return ends
         time.sleep(min(LOOK_S, watch.places.settle_s or LOOK_S))
 
 
-def _one(watch: Watch, path: Path, deaths: dict[Path, int]) -> Dropped:
+def _one(watch: Watch, file: File, deaths: dict[File, int]) -> Dropped:
     """Run a file, and move it away when its run has ended; what changed meanwhile stays, and is another one."""
-    version = dropping.version_of(path)
+    path = file.path
     output = watch.places.output / f"{path.name}_Output"
     report: Report | None = None
     error: RowmillError | None = None
@@ -194,12 +202,12 @@ def _one(watch: Watch, path: Path, deaths: dict[Path, int]) -> Dropped:
     except RowmillError as failed:
         error = failed
     except Died as died:
-        deaths[path] = deaths.get(path, 0) + 1
-        kind = ProcessingError if deaths[path] >= DEATHS else TransientError
+        deaths[file] = deaths.get(file, 0) + 1
+        kind = ProcessingError if deaths[file] >= DEATHS else TransientError
         hint = "look for a crash or for memory running out in the function"
         error = kind(f"the process of the run died ({died})", hint=hint)
     state = state_of(error)
-    if state in (DONE, FAILED) and dropping.version_of(path) != version:
+    if state in (DONE, FAILED) and dropping.version_of(path) != file.version:
         state, error = WAITS, TransientError(f"{path.name} changed while it was run", hint="it is run again")
     moved = _moved(watch.places, path, state, error)
     end = Dropped(path.name, state, now(), str(moved or ""), report, None if error is None else error.as_dict())

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FAILED = "ProcessPartitionFailed"
 DONE = "ProcessPartitionDone"
 LISTED = "$states.result.Payload"
+TOO_MANY = "States.ExceedToleratedFailureThreshold"
 # What an iteration must know: variables of the machine are not seen inside a distributed Map.
 KNOWN = {
     "run_id": "$told.run_id",
@@ -159,9 +160,12 @@ def _selector() -> str:
 def _cause(machine: Machine, failed: str) -> dict[str, Any]:
     """Return the state that asks for a partition's own failure: a distributed Map tells only that there is one."""
     payload = {"run_id": evaluated("$told.run_id"), "attempt": evaluated("$told.next_attempt"), "ask": "failure"}
+    results = f"{quoted(f's3://{machine.workspace_bucket}/{machine.runs}/')} & $told.run_id & '/{wire.MAP_RESULTS}/'"
+    hint = f"'what partitions failed with is in the Map Run, and in FAILED_0.json under ' & {results}"
+    known = f"$contains($failure.message, {quoted(TOO_MANY)}) ? $merge([$failure, {{'hint': {hint}}}]) : $failure"
     return {
         **invoking(machine, payload),
-        **assigning(failure=f"$exists({LISTED}.failure) ? {LISTED}.failure : $failure"),
+        **assigning(failure=f"$exists({LISTED}.failure) ? {LISTED}.failure : {known}"),
         "Catch": catching(failed),
         "Next": failed,
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rowmill.errors import InputError, IntegrityError, ProcessingError
 from rowmill.formats.masking import hidden
-from rowmill.formats.trailer import EXACT, number_of
+from rowmill.formats.trailer import EXACT, number_of, sum_of
 from rowmill.job import Skip
 from rowmill.model.counts import Counts
 from rowmill.model.receipt import Reject
@@ -85,7 +85,7 @@ class Results:
         at: Sequence[int] = batch.ordinals
         if set(map(type, outcomes)) != {dict}:
             values, at = self._sorted(batch, outcomes, refused, ordinal)
-        if self.totals.columns:
+        if self.totals.columns and not (len(values) == len(batch.rows) and self.totals.add_written(batch.rows)):
             values, at = self._totalled(batch, outcomes, values, at, refused, ordinal)
         if values and self._stage is not None:
             values, at = self._saved(values, at, refused, ordinal, batch)
@@ -160,6 +160,7 @@ class Results:
             return values, at
         for place, reason in bad.items():
             refused[at[place] - first] = f"the table refuses it: {self._shown(reason, batch, at[place])}"
+            self.totals.refuse(batch.rows[bisect_left(batch.ordinals, at[place])])
         kept = [place for place in range(len(values)) if place not in bad]
         return [values[place] for place in kept], [at[place] for place in kept]
 
@@ -200,6 +201,18 @@ class Totals:
             column: {kind: Decimal(0) for kind in ("written", "filtered", "rejected")} for column in columns
         }
 
+    def add_written(self, rows: Sequence[Any]) -> bool:
+        """Add rows that are all written, as one; return False, and add nothing, if they need a closer look."""
+        try:
+            sums = {column: sum_of([row[column] for row in rows]) for column in self.columns}
+        except (KeyError, TypeError):
+            return False
+        if None in sums.values():
+            return False
+        for column, total in sums.items():
+            self._sums[column]["written"] = EXACT.add(self._sums[column]["written"], total or Decimal(0))
+        return True
+
     def add(self, kind: str, row: Any) -> str | None:
         """Add a row's numbers; return what is wrong with it, None if nothing is.
 
@@ -215,6 +228,13 @@ class Totals:
             if number is not None:
                 self._sums[column][sums] = EXACT.add(self._sums[column][sums], number)
         return reason
+
+    def refuse(self, row: Any) -> None:
+        """Count a row among the rejected that was to be written."""
+        for column in self.columns:
+            sums, number = self._sums[column], number_of(row[column]) or Decimal(0)
+            sums["written"] = EXACT.subtract(sums["written"], number)
+            sums["rejected"] = EXACT.add(sums["rejected"], number)
 
     def less(self, others: Totals) -> Totals:
         """Return these sums without those of other rows."""

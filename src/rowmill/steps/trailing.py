@@ -9,7 +9,7 @@ import msgspec
 
 from rowmill.errors import ConfigurationError, InputError
 from rowmill.formats.csv import Csv
-from rowmill.formats.trailer import EXACT, number_of, told
+from rowmill.formats.trailer import EXACT, number_of, sum_of, told
 from rowmill.steps.process import decode_chunk
 from rowmill.steps.reading import Chunk, chunks
 
@@ -116,6 +116,10 @@ def sums_of(
         decoded = decode_chunk(reads, columns, chunk, ordinal)
         ordinal += len(decoded.rows) + len(decoded.malformed)
         unread += len(decoded.malformed)
+        quick = {name: sum_of([row[name] for row in decoded.rows]) for name in names}
+        if all(total is not None for total in quick.values()):
+            found = {name: EXACT.add(found[name], total) for name, total in quick.items() if total is not None}
+            continue
         for row in decoded.rows:
             numbers = [number_of(row[name]) for name in names]
             unread += None in numbers
