@@ -128,8 +128,9 @@ def test_a_run_that_was_damaged_is_told_in_plain_words(tmp_path: Path) -> None:
     run_id = a_run(tmp_path, 3, range(3))
     (tmp_path / ".rowmill" / "runs" / run_id / "receipts" / "00001.json").write_text("{")
     with opened(tmp_path) as served:
-        answer = served.get(f"/runs/{run_id}")
-    assert answer.code == 500
+        answer, listed, metrics = served.get(f"/runs/{run_id}"), served.get("/"), served.get("/metrics")
+    assert (answer.code, listed.code, metrics.code) == (500, 200, 200)
+    assert ">unreadable<" in listed.text
     assert "00001.json does not read as Receipt" in answer.text
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rowmill.web.markup import Markup
     from rowmill.web.watching import Watching
 
+STILL_THERE = ":\n\n"  # what stands between may take a connection that says nothing for dead
 RUN_ID = re.compile(r"[0-9a-f]{16}")
 PROBLEMS: dict[type[RowmillError], tuple[int, str]] = {
     StateError: (404, "Not found"),
@@ -175,6 +176,8 @@ def _stream(now: Callable[[], tuple[dict[str, Markup], bool, float]]) -> Respons
                 drawn, live, rest_s = {}, True, 5.0
             if changed := {name: part for name, part in drawn.items() if sent.get(name) != part}:
                 yield _event("parts", changed)
+            else:
+                yield STILL_THERE
                 sent = {**sent, **changed}
             if not live:
                 yield _event("end", {})
