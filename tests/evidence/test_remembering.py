@@ -90,6 +90,24 @@ def test_a_table_that_was_emptied_is_told_before_it_is_filled_again(place: Place
     assert place.table() == [("a", "1"), ("b", "2")]
 
 
+def test_repaired_rows_are_not_done_anew_unrepaired_when_the_table_lost_them(place: Place) -> None:
+    place.write("a,1\nb\nc\n", OLD)
+    run = place.run(rejects="2").run_id
+    (place.folder / "fix.csv").write_text('ordinal,row\n1,"b,2"\n')
+    api.repair(run, str(place.folder / "fix.csv"), workspace=f"{place.folder}/w")
+    api.waive(run, None, reason="agreed", workspace=f"{place.folder}/w")
+    before = place.output.read_bytes()
+    with closing(sqlite3.connect(place.folder / "t.db")) as opened, opened:
+        opened.execute("DELETE FROM Orders")
+    with pytest.raises(StateError, match="after 2 repairs or waivers, and its rows are gone from the table"):
+        place.run(rejects="2")
+    assert (place.notes, place.output.read_bytes()) == ([], before)
+    assert api.status(run, workspace=f"{place.folder}/w").state == "succeeded"
+    with closing(sqlite3.connect(place.folder / "t.db")) as opened, opened:
+        opened.executemany("INSERT INTO Orders VALUES (?, ?)", [("a", "1"), ("b", "2")])
+    assert place.run(rejects="2").status == "repeated"
+
+
 def test_an_output_that_is_gone_is_told_before_it_is_published_again(place: Place) -> None:
     place.write("a,1\n", OLD)
     place.run()

@@ -33,8 +33,8 @@ def look_back(run: Run, tell: Callable[[str], None], *, overwrite: bool) -> None
         overwrite: An output that somebody changed may be replaced.
 
     Raises:
-        StateError: The input is older than the one that was done last, another run has replaced the output since, or
-            somebody has changed it.
+        StateError: The input is older than the one that was done last, another run has replaced the output since,
+            somebody has changed it, or the table has lost repaired rows, which nobody could do again.
     """
     report = run.load(run.name(wire.REPORT), Report)
     if report is None:
@@ -45,10 +45,18 @@ def look_back(run: Run, tell: Callable[[str], None], *, overwrite: bool) -> None
     if found == CHANGED and report.generation == len(repairs_of(run)):  # else a repair was cut off
         _refuse_changed(run, report, overwrite=overwrite)
     had = f"the run had ended well on {report.end}"
+    if run.table is not None and run.table.settled() is None:
+        if report.amendments:
+            raise StateError(
+                f"{had}, after {len(report.amendments)} repairs or waivers, and its rows are gone from the table",
+                hint="put the table back and give the same command again, or give --fresh: then all rows are done "
+                "anew, and what was repaired and waived is forgotten",
+                run_id=run.id,
+                url=run.table.url,
+            )
+        tell(f"{had}, and its rows are gone from the table in {run.table.url}: all rows are done again")
     if found == GONE:
         tell(f"{had}, and its output is gone: {report.output.url} is published again")
-    if run.table is not None and run.table.settled() is None:
-        tell(f"{had}, and its rows are gone from the table in {run.table.url}: all rows are done again")
 
 
 def published(run: Run, report: Report) -> str:

@@ -144,8 +144,8 @@ def refuse_ended(place: Storage, run_id: str) -> None:
     status = standing.status_of(place, run_id)
     if status.state in (standing.SUCCEEDED, standing.HELD, standing.FAILED, standing.INTERRUPTED):
         raise StateError(
-            f"the run {run_id} is not under way: it is {status.state}",
-            hint="" if status.state == standing.SUCCEEDED else "give the run's command: it goes on where it stopped",
+            f"the run {run_id} is not under way: its state is {status.state}",
+            hint=status.next,
             run_id=run_id,
         )
 
@@ -167,7 +167,7 @@ def ask(place: Storage, run_id: str, what: str, workers: int | None) -> str:
         )
     answer = codec.decode(data, Answer, name=name)
     if not answer.taken:
-        raise StateError(f"the run {run_id} goes on as it is: {answer.why}", hint=answer.hint)
+        raise StateError(f"the run {run_id} stays as it is: {answer.why}", hint=answer.hint)
     if what == CANCEL:
         _wait(END_S, lambda: not place.claimed(claim))
     return f"run {run_id}"
