@@ -46,7 +46,7 @@ def check_files() -> None:
     own = (HERE / "SHA256SUMS").read_bytes()
     listed = {name: digest for digest, name in (line.split("  ", 1) for line in own.decode().splitlines())}
     there = {str(p.relative_to(HERE)) for p in HERE.rglob("*") if p.is_file() and p.parent.name != "__pycache__"}
-    must(there <= {*listed, "SHA256SUMS"}, f"{min(there - set(listed), default='')} is no part of the evidence")
+    must(not (strange := sorted(there - {*listed, "SHA256SUMS"})), f"{', '.join(strange)} is no part of the evidence")
     for name, digest in listed.items():
         must(name in there, f"{name} is missing")
         must(sha256((HERE / name).read_bytes()).hex() == digest, f"{name} was changed after the evidence was made")
