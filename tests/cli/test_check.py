@@ -79,3 +79,15 @@ def test_rows_that_do_not_read_and_keys_that_come_again_are_exit_3(ready: Desk) 
     assert [one["line"] for one in found["findings"]] == [2, 3, 4]
     assert "its key (id) is that of line 4" in ready("check", "keyed.py", "bad.csv").out
     assert ready("check", "keyed.py", "bad.csv", "--places-only").code == 0
+
+
+def test_keys_in_json_lines_are_compared_too(desk: Desk) -> None:
+    desk.write("job.py", ECHO.replace("reads=Csv()", "reads=Jsonl()").replace("import Csv,", "import Csv, Jsonl,"))
+    desk.write("in.jsonl", '{"id":1}\n{"id":[2]}\n{"name":"no key"}\n7\n{"id":[2]}\n{"name":"no key"}\n{"id":1}\n')
+    found = desk("check", "job.py", "in.jsonl", "--json")
+    rows = json.loads(found.out)["rows"]
+    assert (found.code, rows["doubled"], rows["keys"]) == (3, 2, ["id"])
+    assert [(one["line"], one["reason"]) for one in rows["findings"]] == [
+        (1, "its key (id) is that of line 7"),
+        (7, "its key (id) is that of line 1"),
+    ]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
+from functools import partial
 from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rowmill.formats.jsonl import Jsonl
 from rowmill.formats.masking import hidden
 from rowmill.steps.function.converting import converter
 from rowmill.steps.function.outcome import Rejected
@@ -94,9 +96,10 @@ class Rows:
         self._convert = converter(job.row_type, manifest.columns)
         self._sensitive = job.sensitive
         keys = job.table.keys if job.table is not None else ()
-        columns = manifest.columns or ()
-        self.keys: tuple[str, ...] = keys if keys and all(key in columns for key in keys) else ()
-        self.key: Callable[[Any], Any] | None = itemgetter(*self.keys) if self.keys else None
+        objects, columns = isinstance(source.reads, Jsonl), manifest.columns or ()
+        self.keys: tuple[str, ...] = keys if objects or all(key in columns for key in keys) else ()
+        of_row = partial(key_in, self.keys) if objects else itemgetter(*self.keys) if self.keys else None
+        self.key: Callable[[Any], Any] | None = of_row if self.keys else None
 
     def read(self) -> Iterator[tuple[Chunk, int, Decoded]]:
         """Give each chunk, the ordinal of its first row, and its rows."""
@@ -122,6 +125,16 @@ class Rows:
         """Return rows of a chunk with their lines."""
         where = places(self._source.reads, chunk)
         return [Finding(where[place].line, ordinal + place, reasons[place]) for place in sorted(reasons)]
+
+
+def key_in(keys: tuple[str, ...], row: Any) -> Any:
+    """Return the key in a JSON value; one without it, or whose key is no single value, has one that no other has."""
+    try:
+        key = tuple(row[name] for name in keys)
+        hash(key)
+    except (KeyError, TypeError):
+        return object()
+    return key
 
 
 def good_places(decoded: Decoded) -> Sequence[int]:
