@@ -30,6 +30,18 @@ def refused(ended: Ended, code: int, *words: str) -> None:
         assert word in ended.err
 
 
+def test_a_budget_that_is_none_is_exit_2_before_there_is_a_run(desk: Desk) -> None:
+    desk.write("job.py", ECHO)
+    desk.write("in.csv", names(3))
+    refused(desk("run", "job.py", "in.csv", "--rejects", "many"), 2, "'many' is not a budget")
+    assert "no runs" in desk("runs").out
+
+
+@pytest.mark.parametrize("verb", [("verify",), ("evidence", "e.zip"), ("report",)])
+def test_a_run_that_is_not_there_is_told_as_such(desk: Desk, verb: tuple[str, ...]) -> None:
+    refused(desk(verb[0], "0123", *verb[1:]), 5, f"there is no run 0123 in {desk.folder}/.rowmill")
+
+
 def test_a_missing_file_is_exit_3(desk: Desk) -> None:
     desk.write("job.py", ECHO)
     refused(desk("run", "job.py", "none.csv"), 3, "none.csv does not exist", "next:")

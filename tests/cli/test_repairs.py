@@ -261,6 +261,10 @@ def test_verbs_say_by_their_exit_codes_whose_turn_it_is(desk):
     assert json.loads(desk("rejects", run, "--json").out)["schema"] == "rowmill.rejects/1"
     desk.write("fix.csv", desk("rejects", run, "--csv").out.replace("bad", "b", 2))
     assert "held" in desk("status", run).out
+    for verb in (("report", run), ("verify", run), ("evidence", run, "e.zip")):
+        early = desk(*verb)
+        assert (early.code, "has not ended well" in early.err) == (5, True)
+        assert "`rowmill rejects" in early.err or f"`rowmill status {run}`" in early.err
     assert json.loads(desk("repair", run, "fix.csv", "--dry-run", "--json").out)["left"] == 1
     assert desk("repair", run, "fix.csv", "--by", "Ada").code == 7
     assert desk("repair", run, "gone.csv").code == 3
@@ -269,7 +273,8 @@ def test_verbs_say_by_their_exit_codes_whose_turn_it_is(desk):
     assert desk("waive", run, "--all", "--reason", " ").code == 2
     assert desk("waive", run, "--reason", "why").code == 2
     assert desk("waive", run, "--rows", "2-x", "--reason", "why").code == 2
-    assert desk("waive", run, "--rows", "0", "--reason", "why").code == 3
+    stranger = desk("waive", run, "--rows", "0", "--reason", "why")
+    assert (stranger.code, "the row with the ordinal 0 is not among the rejects" in stranger.err) == (3, True)
     done = desk("waive", run, "--rows", "2", "--reason", "agreed", "--by", "Ada", "--json")
     (first, last) = json.loads(done.out)["amendments"]
     assert (done.code, first["by"], last["reason"], last["waived"]) == (0, "Ada", "agreed", [2])

@@ -162,3 +162,5 @@ def test_what_is_asked_of_no_run_is_exit_2_or_5_and_no_traceback(desk: Desk) -> 
     refused = desk("pause", "none", env=NOBODY)
     assert refused.code in (2, 5)
     assert "Traceback" not in refused.err
+    assert f"there is no run none in {desk.folder}/.rowmill" in refused.err
+    assert "`rowmill runs` lists those of the workspace" in refused.err

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rowmill import settings
+from rowmill import settings, wire
+from rowmill.errors import ConfigurationError
 from rowmill.runners.opening import workspace_at
 from rowmill.runners.starting import Asked
 
@@ -90,7 +91,15 @@ def control(
         if steering.is_steered(place, run_id):
             return [steering.ask(place, run_id, what, workers)]
         steering.refuse_ended(place, run_id)
-    return _control_in_cluster(what, run_id, workers, namespace, kube_context)
+    try:
+        return _control_in_cluster(what, run_id, workers, namespace, kube_context)
+    except ConfigurationError as error:
+        if place.get(f"{wire.run_dir(run_id)}/{wire.RUN}") is not None:
+            raise
+        raise ConfigurationError(
+            f"there is no run {run_id} in {place.url}, and no cluster to ask for it: {error.message}",
+            hint=f"`rowmill runs` lists those of the workspace; give --workspace; for a cluster: {error.hint}",
+        ) from None
 
 
 def _control_in_cluster(

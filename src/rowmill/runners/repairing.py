@@ -193,7 +193,9 @@ def waive(
         wanted = there if rows is None else set(rows)
         if strangers := sorted(wanted - there):
             raise InputError(
-                "this row is not among the rejects", hint="`rowmill rejects RUN` lists them", ordinal=strangers[0]
+                f"the row with the ordinal {strangers[0]} is not among the rejects; nothing was accepted",
+                hint=f"`rowmill rejects {run_id}` lists them; ordinals count from 0, lines and rows from 1",
+                run_id=run_id,
             )
         fresh = wanted - rules.waived(held.generation.repairs)
         if not fresh:

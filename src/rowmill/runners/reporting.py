@@ -27,8 +27,12 @@ def report(run_id: str, *, workspace: str | None = None) -> Report:
     place = workspace_at(workspace)
     found = standing.loaded(place, run_id, wire.REPORT, Report)
     if found is None:
-        state = standing.status_of(place, run_id).state
-        raise StateError(f"a run has no report that is {state}", hint="`rowmill status` tells more", run_id=run_id)
+        status = standing.status_of(place, run_id)
+        raise StateError(
+            f"the run has not ended well, and has no report: its state is {status.state}",
+            hint=status.next or f"`rowmill status {run_id}` tells more",
+            run_id=run_id,
+        )
     return found
 
 

@@ -14,6 +14,7 @@ from rowmill.errors import ConfigurationError, InputError
 from rowmill.formats.described import described
 from rowmill.job import Job
 from rowmill.model import codec, identity
+from rowmill.model.policy import parse_budget
 from rowmill.model.run import RunRecord
 from rowmill.runners import attempts, loading
 from rowmill.runners.opening import opened
@@ -68,6 +69,7 @@ def start(asked: Asked) -> Started:
     if job.function is None:
         raise ConfigurationError(f"the job {job.name!r} has no function", hint="decorate one with @job.process")
     chosen = settings.resolve(asked.settings, {"rows_per_partition": job.rows_per_partition, "rejects": job.rejects})
+    parse_budget(chosen["rejects"].value)  # before the first byte of the input is read
     on = _runner(chosen["on"].value, reference)
     workspace = open_storage(chosen["workspace"].value)
     given = _received(asked, workspace, job) if asked.input == "-" else _found(asked.input)

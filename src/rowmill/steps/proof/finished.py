@@ -68,15 +68,17 @@ def finished(place: Storage, run_id: str) -> Finished:
     """Return what a run left.
 
     Raises:
-        StateError: It has not ended well.
+        StateError: It has not ended well, or there is none.
         IntegrityError: Its manifest or record is gone, or does not read.
     """
     directory = wire.run_dir(run_id)
     report = _load(place, f"{directory}/{wire.REPORT}", Report)
+    if report is None and place.get(f"{directory}/{wire.RUN}") is None:
+        raise StateError(f"there is no run {run_id} in {place.url}", hint="`rowmill runs` lists them; give --workspace")
     if report is None:
         raise StateError(
-            f"the run {run_id} has not ended well: there is nothing to verify yet",
-            hint="give its command again; it goes on where it stopped",
+            f"the run {run_id} has not ended well: nothing is proved yet",
+            hint=f"`rowmill status {run_id}` tells how it stands, and what to do next",
             run_id=run_id,
         )
     record = _load(place, f"{directory}/{wire.RUN}", RunRecord)
