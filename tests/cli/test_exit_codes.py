@@ -53,11 +53,9 @@ def without_roots_rights() -> None:
         ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, right, 0, 0, 0)
 
 
-def test_an_unreadable_file_is_exit_3(desk: Desk) -> None:
-    desk.write("job.py", ECHO)
-    desk.write("in.csv", names(3)).chmod(0)
+def as_nobody(desk: Desk, *words: str) -> Ended:
     done = subprocess.run(
-        [*CLI, "run", "job.py", "in.csv"],
+        [*CLI, *words],
         cwd=desk.folder,
         preexec_fn=without_roots_rights,
         capture_output=True,
@@ -65,7 +63,22 @@ def test_an_unreadable_file_is_exit_3(desk: Desk) -> None:
         timeout=HANG_S,
         check=False,
     )
-    refused(Ended(done.returncode, done.stdout, done.stderr), 3, "Permission denied")
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def test_an_unreadable_file_is_exit_3(desk: Desk) -> None:
+    desk.write("job.py", ECHO)
+    desk.write("in.csv", names(3)).chmod(0)
+    refused(as_nobody(desk, "run", "job.py", "in.csv"), 3, "Permission denied")
+
+
+@pytest.mark.parametrize("verb", ["run", "check"])
+@pytest.mark.parametrize("where", ["closed/out.csv", "closed/below/out.csv"])
+def test_an_output_that_could_not_be_written_is_exit_2_before_a_row_is_done(desk: Desk, verb: str, where: str) -> None:
+    desk.write("job.py", FAILING)
+    desk.write("in.csv", names(3))
+    (desk.folder / "closed").mkdir(mode=0o555)
+    refused(as_nobody(desk, verb, "job.py", "in.csv", "--output", where), 2, "no output can be written", "--output")
 
 
 def test_a_folder_as_input_is_exit_3(desk: Desk) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from rowmill import wire
-from rowmill.errors import StateError
+from rowmill.errors import ConfigurationError, StateError
 from rowmill.model.report import Report
 from rowmill.steps import merge as merging
 from rowmill.steps.generations import repairs_begun
 from rowmill.steps.output import Publishing
-from rowmill.storage import place_of
+from rowmill.storage import place_of, scheme_of
+from rowmill.storage.files import path_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rowmill.model.manifest import Manifest
     from rowmill.steps import Run
 
@@ -44,12 +48,15 @@ def discard_table(run: Run) -> None:
 
 
 def check_output(run: Run, *, overwrite: bool) -> None:
-    """Refuse to replace a file that another run, or nobody here, has written.
+    """Refuse to replace a file that another run, or nobody here, has written, and a folder that takes no file.
 
     Raises:
         StateError: There is one.
+        ConfigurationError: The folder is closed to us, which publishing would find out after all rows are done.
     """
     folder, name = place_of(run.record.output)
+    if scheme_of(folder) in ("", "file"):
+        _refuse_closed(path_of(folder))
     if overwrite or run.open_storage(folder).stat(name) is None:
         return
     if run.load(run.name(wire.PUBLISHING), Publishing) is None:
@@ -57,6 +64,15 @@ def check_output(run: Run, *, overwrite: bool) -> None:
             f"{run.record.output} exists, and this run did not write it",
             hint="give --overwrite to replace it, or another --output",
             url=run.record.output,
+        )
+
+
+def _refuse_closed(folder: Path) -> None:
+    """Refuse a folder, or what it would be made in, where no file can be made."""
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    if there.is_dir() and not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigurationError(
+            f"{there}: no output can be written there", hint="check its rights, or give another --output"
         )
 
 
