@@ -51,7 +51,8 @@ def leave_winners(
         if declared.on_duplicate == "fail":
             raise ProcessingError(
                 f"a key of {declared.name!r} occurs twice in the input",
-                hint="correct the input, or declare Table(on_duplicate='last') or 'first'",
+                hint="`rowmill check JOB INPUT` lists its lines; correct the input, or declare "
+                "Table(on_duplicate='last') or 'first'",
             ) from None
     else:
         return 0
