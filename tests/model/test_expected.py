@@ -1,6 +1,7 @@
+import msgspec
 import pytest
 
-from rowmill.model.expected import Sample, expected
+from rowmill.model.expected import Sample, expected, more_rows
 
 SAMPLE = Sample(
     rows=1_000, written=990, rejected=10, process_s=0.1, merge_s=0.01, function_s=0.08,
@@ -34,3 +35,15 @@ def test_a_copy_of_the_input_needs_disk_too():
 
 def test_the_longest_step_is_the_bottleneck():
     assert plan_of(1_000_000, split_s=1_000).bottleneck == "split"
+
+
+def timed(rows: int, process_s: float) -> Sample:
+    return msgspec.structs.replace(SAMPLE, rows=rows, process_s=process_s)
+
+
+def test_a_sample_grows_until_it_is_long_enough_or_has_all_rows() -> None:
+    assert more_rows(32, timed(32, 0.02)) == 1600
+    assert more_rows(1600, timed(1600, 0.05)) == 32_000
+    assert more_rows(32_000, timed(32_000, 0.5)) == 0
+    assert more_rows(32_000, timed(20_000, 0.2)) == 0
+    assert more_rows(32, timed(32, 0.0)) == 32_000

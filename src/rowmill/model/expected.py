@@ -6,6 +6,7 @@ import msgspec
 
 from rowmill.model import policy
 
+SAMPLE_S, ENOUGH_S = 1.0, 0.5  # a sample is about that long; a shorter one tells more of its start than of its rows
 START_S = 0.3  # until worker processes have their first row
 SIDE_BY_SIDE = 0.9  # of a core's speed is left to a worker where all cores work
 
@@ -29,6 +30,13 @@ class Sample(msgspec.Struct, frozen=True):
     function_s: float | None
     output_bytes: int
     table_bytes: int
+
+
+def more_rows(asked: int, sample: Sample) -> int:
+    """Return how many rows the next sample takes; 0 if this one was long enough, or had all that there are."""
+    if sample.rows < asked or sample.process_s >= ENOUGH_S:
+        return 0
+    return int(asked * SAMPLE_S / max(sample.process_s, 1e-3))
 
 
 class Expected(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from rowmill.job import PROGRAM
-from rowmill.model.expected import Sample
+from rowmill.model.expected import Sample, more_rows
 from rowmill.runners import coordinator
 from rowmill.runners.coordinator import How
 from rowmill.runners.starting import NO_TABLE, Asked, start
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 FEW_ROWS = 32  # are run first, since nobody knows how long the function takes
 MOST_BYTES = 4 * 1024 * 1024
-SAMPLE_S = 1.0
 
 
 def sampled(job: Job, given: str, params: Mapping[str, str] | None, *, saved: bool) -> Sample:
@@ -52,9 +51,10 @@ def sampled(job: Job, given: str, params: Mapping[str, str] | None, *, saved: bo
         source = spool(start(asked).run)
         mine = copy.copy(job)
         mine.table = job.table if saved else None
-        few = _timed(mine, source, Path(folder) / "few", FEW_ROWS, params)
-        rows = int(FEW_ROWS * SAMPLE_S / max(few.process_s, 1e-6))
-        more = few if rows <= FEW_ROWS else _timed(mine, source, Path(folder) / "more", rows, params)
+        few = more = _timed(mine, source, Path(folder) / "few", FEW_ROWS, params)
+        rows = FEW_ROWS
+        while rows := more_rows(rows, more):
+            more = _timed(mine, source, Path(folder) / str(rows), rows, params)
         return msgspec.structs.replace(more, merge_s=max(0.0, more.merge_s - few.merge_s))
 
 
