@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 import pytest
-from conftest import opened
 from web_kit import OPEN_WORD, SECRET, a_run, ended, environment, listening, rowmill, start, until
 
+from conftest import opened
 from rowmill.web.access import form_key_of
 
 if TYPE_CHECKING:
