@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 import pytest
-from conftest import opened
-from web_kit import OPEN_WORD, SECRET, a_run, ended, environment, listening, rowmill, start, until
+from web_kit import OPEN_WORD, SECRET, a_run, ended, environment, listening, opened, rowmill, start, until
 
 from rowmill.web.access import form_key_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Live, Shown
+    from web_kit import Live, Shown
 
 
 def test_the_list_shows_all_runs_with_their_states(shown: Shown) -> None:
