@@ -91,7 +91,7 @@ def test_a_token_does_not_lead_to_another_site(shown: Shown) -> None:
     assert answer.headers.get("location", "/").startswith("/elsewhere.example/")
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example"])
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "[", ""])
 def test_a_name_that_was_made_to_lead_here_is_refused(shown: Shown, host: str) -> None:
     assert shown.served.get("/", Host=host).code == 421
 
