@@ -400,6 +400,8 @@ def test_what_a_destroyed_stack_keeps_is_not_in_the_way_of_the_next_one(template
 def test_every_log_has_an_end(templates: Templates, name: str) -> None:
     for one in of(templates[name], "AWS::Logs::LogGroup").values():
         assert one["RetentionInDays"] == 90
+    for handler, function in of(templates[name], "AWS::Lambda::Function").items():
+        assert function["LoggingConfig"]["LogGroup"].startswith("<"), handler  # else Lambda makes one without end
 
 
 # Kubernetes' objects

@@ -33,7 +33,7 @@ REVIEWED = (
     Reviewed(MANAGED, r".*KubectlProvider/.*", "CDK's handler"),
     Reviewed(rf"{MANAGED}AWSLambda\w+\]", r".*(SplitFile|BucketNotificationsHandler\w+)/.*", "logs, and the VPC"),
     # Wildcards: under a prefix of one bucket, of one state machine or cluster; or AWS has nothing narrower.
-    Reviewed(rf"{WILD}.*/\*(_Output|_Output_Rejects)?\]", PODS, "under a prefix"),
+    Reviewed(rf"{WILD}.*/\*(_Output(_Rejects|_Repairs)?)?\]", PODS, "under a prefix"),
     Reviewed(rf"{WILD}.*:execution:<\w+\.Name>:\*\]", PODS, "executions of one machine"),
     Reviewed(rf"{WILD}\*\]", r".*Autoscaler/DefaultPolicy", "it looks at all, and scales by the cluster's tag"),
     Reviewed(rf"{WILD}.*:nodegroup/<\w+>/\*\]", r".*Autoscaler/DefaultPolicy", "of one cluster"),
@@ -114,3 +114,9 @@ def test_cfn_lint_has_nothing_to_say_but_that_cdk_is_wordy(judged: Path, name: s
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_handlers_that_flags_bring_log_into_a_group_of_ours_too(judged: Path) -> None:
+    for file in judged.glob("*.template.json"):
+        for name, one in json.loads(file.read_bytes())["Resources"].items():
+            assert one["Type"] != "AWS::Lambda::Function" or "LoggingConfig" in one["Properties"], (file.name, name)

@@ -52,13 +52,13 @@ def test_following_and_logs_tell_what_a_run_failed_with_and_its_exit_code(desk: 
     desk.write("in.csv", names(20))
     failed = desk("run", "job.py", "in.csv")
     run = next(desk.folder.glob(".rowmill/runs/*")).name
-    told = desk("follow", run)
+    told = desk("follow")
     assert (told.code, failed.code) == (4, 4)
     assert told.err.splitlines()[0] == failed.err.splitlines()[0]
     shown = desk("logs", run, "--partition", "0")
     assert (shown.code, shown.err) == (0, "")
     assert "line 15, row 14: " in shown.out
-    logs = json.loads(desk("logs", run, "--json").out)
+    logs = json.loads(desk("logs", "--json").out)
     assert (logs["schema"], logs["logs"][0]["error"]["line_no"]) == ("rowmill.logs/1", 15)
     assert "nothing is kept" in desk("logs", run, "--partition", "1").out
 

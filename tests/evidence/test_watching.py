@@ -137,6 +137,19 @@ def test_a_file_whose_places_are_busy_stays_and_is_tried_again(drop: Desk) -> No
     assert there(drop, "in/done") == ["a.csv"]
 
 
+def test_a_file_that_is_held_stays_until_its_rejects_are_settled(drop: Desk) -> None:
+    drop.write("job.py", JOB.replace("raise ValueError", "raise Reject").replace("import Csv,", "import Csv, Reject,"))
+    drop.write("in/a.csv", csv("1,x", "2,bad"))
+    done, ends = watch(drop, "--rejects", "hold")
+    assert (done.code, ends[0]["state"]) == (7, "held")
+    assert (there(drop), there(drop, "in/failed")) == (["a.csv"], [])
+    run = str(ends[0]["error"]["run_id"])
+    assert drop("waive", run, "--all", "--reason", "agreed").code == 0
+    done, ends = watch(drop, "--rejects", "hold")
+    assert (done.code, ends[0]["state"], there(drop)) == (0, "done", [])
+    assert table(drop) == [("1", "x")]
+
+
 def test_with_a_marker_a_file_is_run_when_its_marker_is_there_and_both_go(drop: Desk) -> None:
     drop.write("in/a.csv", csv("1,x"))
     drop.write("in/b.csv", csv("2,x"))

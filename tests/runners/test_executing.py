@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from rowmill import api
-from rowmill.errors import ConfigurationError, TransientError
+from rowmill.errors import ConfigurationError, InputError, TransientError
 from rowmill.runners.executing import status_of
 from rowmill.runners.sharing import Begun, Duplicate
 
@@ -104,6 +104,18 @@ def test_another_is_a_duplicate_while_the_first_lives_or_has_done_it(begin, step
     steps.body = {"status": status}
     assert begin(SECOND) == Duplicate(run_id, FIRST)
     assert steps.asked == [FIRST]
+
+
+def test_who_splits_has_the_run_before_it_has_read_the_file_so_that_twins_of_a_large_one_do_not_wait(
+    begin, steps, tmp_path
+):
+    (tmp_path / "in.csv").write_text('id\n1\n"2\n')
+    with pytest.raises(InputError):  # at the end of the file
+        begin(FIRST)
+    assert begin(SECOND).of == FIRST
+    steps.body = {"status": "FAILED"}
+    with pytest.raises(InputError):
+        begin(SECOND)
 
 
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])

@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from rowmill.cdk import alarms, checks, cluster, network, nodes, outputs, running, storage, table, tracker, trigger
+from rowmill.cdk import (
+    alarms,
+    checks,
+    cluster,
+    logs,
+    network,
+    nodes,
+    outputs,
+    running,
+    storage,
+    table,
+    tracker,
+    trigger,
+)
 from rowmill.cdk.platforms import Platform
 from rowmill.cdk.props import ClusterProps, JobProps, Props
 from rowmill.errors import ConfigurationError
@@ -16,6 +29,11 @@ if TYPE_CHECKING:
     from aws_cdk import aws_s3 as s3
 
 TAKEN = "rowmill:namespace"
+# CDK's Lambdas that empty a bucket before it goes, and switch on what a given one tells.
+HANDLERS = (
+    "Custom::S3AutoDeleteObjectsCustomResourceProvider",
+    "BucketNotificationsHandler050a0587b7544547bf325f094a3db834",
+)
 
 
 class RowmillCluster(Construct):
@@ -73,7 +91,7 @@ class RowmillJob(Construct):
         self.pods_role = running.pods_role(self, platform, places, props)
         self.state_machine = running.state_machine(self, platform, places, self.pods_role, props)
         queue = trigger.trigger(self, self.input_bucket, self.state_machine, props)
-        storage.empty_on_deletion(self, props)
+        logs.of_stack_handlers(self, props, *HANDLERS)
         alarms.alarms(self, self.state_machine, queue, self.table, props.alarms_topic)
 
     def _output_bucket(self, props: JobProps) -> s3.IBucket:

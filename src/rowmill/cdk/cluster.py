@@ -51,7 +51,7 @@ def control_plane(scope: Construct, vpc: ec2.IVpc, props: ClusterProps) -> eks.C
         **_capacity(props),
     )
     cluster.node.default_child.node.add_dependency(told)
-    logs.of_handlers(scope, cluster.node.try_find_child("KubectlProvider"), props)
+    logs.of_handlers(scope, props, cluster.node.try_find_child("KubectlProvider"))
     for number, arn in enumerate(props.admin_principals):
         cluster.grant_access(
             f"Admin{number}",

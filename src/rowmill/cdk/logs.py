@@ -72,18 +72,28 @@ def group(scope: Construct, construct: str, props: SharedProps, *, name: str | N
     )
 
 
-def of_handlers(scope: Construct, provider: IConstruct | None, props: SharedProps) -> None:
+def of_handlers(scope: Construct, props: SharedProps, *providers: IConstruct | None) -> None:
     """Let CDK's own Lambdas log into a group of ours: Lambda would make groups that have no end and outlive the stack.
 
     Args:
         scope: Where the group stands.
-        provider: What the Lambdas stand under, None if there are none.
         props: For how long, and what becomes of it.
+        providers: What the Lambdas stand under; None where there is none.
     """
-    if provider is None:
+    parts: list[Any] = [part for one in providers if one is not None for part in one.node.find_all()]
+    found = [
+        part
+        for part in parts
+        if cdk.CfnResource.is_cfn_resource(part) and part.cfn_resource_type == "AWS::Lambda::Function"
+    ]
+    if not found:
         return
     told = group(scope, "HandlerLogs", props)
-    found: list[Any] = provider.node.find_all()
     for one in found:
-        if cdk.CfnResource.is_cfn_resource(one) and one.cfn_resource_type == "AWS::Lambda::Function":
-            one.add_property_override("LoggingConfig.LogGroup", told.log_group_name)
+        one.add_property_override("LoggingConfig.LogGroup", told.log_group_name)
+
+
+def of_stack_handlers(scope: Construct, props: SharedProps, *names: str) -> None:
+    """Do so for Lambdas that CDK has once in a stack, by their names there."""
+    stack = cdk.Stack.of(scope).node
+    of_handlers(scope, props, *(stack.try_find_child(name) for name in names))

@@ -54,13 +54,6 @@ def bucket(scope: Construct, name: str, props: JobProps, *, days: int | None = N
     )
 
 
-def empty_on_deletion(scope: Construct, props: JobProps) -> None:
-    """Let what empties buckets before they go log where its log goes too."""
-    if not props.keeps:
-        handler = cdk.Stack.of(scope).node.try_find_child("Custom::S3AutoDeleteObjectsCustomResourceProvider")
-        logs.of_handlers(scope, handler, props)
-
-
 def given_bucket(scope: Construct, name: str, given: s3.IBucket | str | None, props: JobProps) -> s3.IBucket:
     """Return a given bucket, by its name too, or a new one."""
     if given is None:

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @declared.command(
     "rowmill logs RUN --partition 7",
-    "Show what failed tries of a run left in its workspace: the error, and the last lines that they wrote. "
-    "With --on kubernetes, what the pods write that the cluster still has.",
+    "Show what failed tries of a run, by default the latest, left in its workspace: the error, and the last lines that "
+    "they wrote. With --on kubernetes, what the pods write that the cluster still has.",
 )
-@declared.run_id
+@declared.optional_run_id
 @click.option("--partition", type=click.IntRange(min=0), metavar="N", help="Of this partition alone.")
 @click.option("--on", type=click.Choice(["kubernetes"]), help="Ask the cluster.")
 @declared.namespace
 @declared.kube_context
 @declared.workspace
 @declared.as_json
-def logs(run_id: str, *, as_json: bool, **which: Any) -> None:
+def logs(run_id: str | None, *, as_json: bool, **which: Any) -> None:
     """Show them, the oldest first."""
     from rowmill import api
 

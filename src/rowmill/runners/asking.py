@@ -104,7 +104,7 @@ def _failure(run: Run, partition: int) -> RowmillError | None:
 
 
 def logs(
-    run_id: str,
+    run_id: str | None = None,
     *,
     partition: int | None = None,
     workspace: str | None = None,
@@ -115,7 +115,7 @@ def logs(
     """Return what tries of a run wrote last: those that failed, from the workspace; or pods, from their cluster.
 
     Args:
-        run_id: Which run.
+        run_id: Which run; by default the latest.
         partition: Of which partition; None = all.
         workspace: As for `run`.
         on: `kubernetes` asks the cluster for the pods that it still has.
@@ -126,12 +126,13 @@ def logs(
         StateError: There is no such run.
     """
     known = settings.resolve({"on": on, "namespace": namespace, "kube_context": kube_context})
+    place = workspace_at(workspace)
+    run_id = run_id or latest(place)
     if known["on"].value == "kubernetes":
         from rowmill.runners.kubernetes.cluster import connected  # noqa: PLC0415 - an extra
 
         with connected(known["kube_context"].value, known["namespace"].value) as cluster:
             return pod_logs(cluster, run_id, partition)
-    place = workspace_at(workspace)
     record_of(place, run_id)
     return [
         Log(one.partition, one.attempt, one.host, one.end, one.error, one.log)
@@ -159,6 +160,18 @@ def pod_logs(cluster: Cluster, run_id: str, partition: int | None) -> list[Log]:
     return found
 
 
+def latest(place: Storage) -> str:
+    """Return the run that was started last.
+
+    Raises:
+        StateError: There is none.
+    """
+    found = standing.all_runs(place)
+    if not found:
+        raise StateError("the workspace has no runs", hint="start one: rowmill run JOB INPUT")
+    return found[0].run_id
+
+
 def record_of(place: Storage, run_id: str) -> RunRecord:
     """Return what a run is asked to do.
 
@@ -172,11 +185,13 @@ def record_of(place: Storage, run_id: str) -> RunRecord:
     return codec.decode(data, RunRecord, name=name)
 
 
-def follow(run_id: str, *, workspace: str | None = None, watch: Callable[[View], None] | None = None) -> Report:
+def follow(
+    run_id: str | None = None, *, workspace: str | None = None, watch: Callable[[View], None] | None = None
+) -> Report:
     """Wait for a run that is under way elsewhere; return its report, or raise what it failed with.
 
     Args:
-        run_id: Which run.
+        run_id: Which run; by default the latest.
         workspace: As for `run`.
         watch: As for `run`.
 
@@ -185,6 +200,7 @@ def follow(run_id: str, *, workspace: str | None = None, watch: Callable[[View],
         RowmillError: What it failed with.
     """
     place = workspace_at(workspace)
+    run_id = run_id or latest(place)
     record = record_of(place, run_id)
     unbegun = time.monotonic() + UNBEGUN_S
     while True:

@@ -88,8 +88,8 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._workers:
-            worker.end()
+        while self._workers:  # each is ended once, though workers that started early have two who leave them
+            self._workers.pop().end()
         self._selector.close()
 
     def run(self, run: Run, partitions: Sequence[int], tracker: Tracker, steering: Steering) -> None:

@@ -97,22 +97,26 @@ def _begun(run: Run, how: How) -> Begun | Duplicate:
         if how.execution and not comes_again:
             return Duplicate(run.id, owner, report)
         return Begun(manifest_of(run), [], attempts.newest_number(run.workspace, run.id) + 1, report)
+    _prepare(run, how)
+    if how.execution and not comes_again:  # now: a twin would wait for the claim until a large file is read
+        executing.take(run, how.execution)
     manifest = _split(run, how)
     done = merging.receipts_of(run, manifest)
     unfinished = [part.index for part in manifest.partitions if part.index not in done]
     if unfinished and manifest.input.spooled and run.workspace.stat(run.name(wire.SPOOL)) is None:
         spool(run)
-    if how.execution and not comes_again:
-        executing.take(run, how.execution)
     _show(run, manifest, unfinished)
     return Begun(manifest, unfinished, attempts.newest_number(run.workspace, run.id) + 1)
 
 
-def _split(run: Run, how: How) -> Manifest:
+def _prepare(run: Run, how: How) -> None:
     beginning.check_output(run, overwrite=how.overwrite or how.fresh)
     coordinator.keep_record(run)
     if run.table is not None:
         run.table.check(None)
+
+
+def _split(run: Run, how: How) -> Manifest:
     with failures.kept(run):
         manifest = split(run)
     beginning.refuse_known_content(run, manifest, fresh=how.fresh)
