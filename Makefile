@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 VALIDATOR := $(VENV)/node/node_modules/.bin/asl-validator
 LOWEST := $(VENV)/lowest
 LOWEST_BOTO3 := $(shell sed -n 's/^aws = .*boto3>=\([0-9.]*\).*/\1/p' pyproject.toml).0
-PYTEST := $(BIN)/python -m pytest --numprocesses $(or $(TESTS_AT_ONCE),3) --dist loadfile
+PYTEST := $(BIN)/python -m pytest --numprocesses $(or $(TESTS_AT_ONCE),4) --dist loadfile --no-loadscope-reorder
 DEMO := demo
 ROWS ?= 1000000
 
@@ -50,7 +50,7 @@ demo: $(STAMP)  ## a million orders: split, process, merge; the report, the firs
 	@echo; echo "One row of the table (sqlite:///$(DEMO)/rowmill.db):"
 	@cd $(DEMO) && ../$(BIN)/python -m rowmill.examples.peek rowmill.db Orders
 
-test: $(DEV_STAMP)  ## all tests, TESTS_AT_ONCE=3: many of them wait more than they work
+test: $(DEV_STAMP)  ## all tests, TESTS_AT_ONCE=4: many of them wait more than they work
 	$(PYTEST)
 
 test-kubernetes: $(DEV_STAMP)  ## the Kubernetes runner on the cluster of KUBECONFIG, with ROWMILL_TEST_IMAGE, and room for six pods (kind, k3d, EKS)

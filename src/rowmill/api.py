@@ -11,6 +11,9 @@ from rowmill.runners.alone import merge as merge
 from rowmill.runners.alone import process as process
 from rowmill.runners.alone import process_share as process_share
 from rowmill.runners.alone import split as split
+from rowmill.runners.asking import follow as follow
+from rowmill.runners.asking import logs as logs
+from rowmill.runners.asking import show as show
 from rowmill.runners.beforehand import check as check
 from rowmill.runners.beforehand import expected as expected
 from rowmill.runners.beforehand import init as init
@@ -29,6 +32,8 @@ from rowmill.runners.deployed import by_machine, standing_of
 from rowmill.runners.deployed import execute as execute
 from rowmill.runners.deployed import execution_under_way as execution_under_way
 from rowmill.runners.deployed import stop_execution as stop_execution
+from rowmill.runners.evidence import evidence as evidence
+from rowmill.runners.notifying import told as told
 from rowmill.runners.opening import open_run, workspace_at
 from rowmill.runners.rejected import rejects as rejects
 from rowmill.runners.rejected import rejects_csv as rejects_csv
@@ -39,6 +44,7 @@ from rowmill.runners.reporting import look as look
 from rowmill.runners.reporting import refused as refused
 from rowmill.runners.reporting import report as report
 from rowmill.runners.starting import Asked, absolute, start
+from rowmill.runners.watching import watch as watch
 from rowmill.tracker import open_tracker
 
 if TYPE_CHECKING:
@@ -128,7 +134,7 @@ def run(
         with in_cluster(asked, keep_code=keep_code, overwrite=overwrite) as (ready, cluster):
             return run_in_pods(ready, cluster, watch, tell or (lambda _: None))
     made, where = start(asked)
-    how = How(where, made.record.workers, keep_code, fresh, overwrite, watch)
+    how = How(where, made.record.workers, keep_code, fresh, overwrite, watch, tell=tell or (lambda _: None))
     tracked = open_tracker(made.record.tracker, made.id)
     try:
         return coordinator.coordinate(made, how, tracked)

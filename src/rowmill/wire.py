@@ -8,11 +8,12 @@ RUNS = "runs"
 RUN, MANIFEST, REPORT, PROGRESS = "run.json", "manifest.json", "report.json", "progress.json"
 RECEIPTS, DATA, REJECTS, ATTEMPTS, ASIDE, REPORTS = "receipts", "data", "rejects", "attempts", "aside", "reports"
 ITEMS = "items.json"
-FAILURES, REPAIRS = "failures", "repairs"
+FILTERED, FAILURES, REPAIRS = "filtered", "failures", "repairs"
 CORRECTIONS, DELTA = "rows.jsonl", "delta"  # what an attempt at a repair keeps: what was given, and what it came to
 HELD = "held.json"  # the latest report of a run whose output is withheld
 SPOOL = "input"  # the decoded copy of an input that cannot be sought
 CLAIM = "claim"
+INTENTS, ANSWER = "intents", ".answer.json"  # what people ask of a run under way, and what its coordinator says
 EXECUTIONS = "executions"  # of a state machine, that have taken the run over, one after the other
 MAP_RESULTS = "map"  # what Step Functions writes of a distributed Map
 PUBLISHING = "publishing.json"  # written before the output appears: whose it is
@@ -21,8 +22,9 @@ WORKSPACE = ".rowmill"  # where runs are kept when nothing else is said
 WORKSPACE_VARIABLE = "ROWMILL_WORKSPACE"
 TERMINATION_VARIABLE = "ROWMILL_TERMINATION_LOG"  # where a pod writes how its step ended
 TEST_IMAGE_VARIABLE = "ROWMILL_TEST_IMAGE"  # what the tests run on a real cluster
+NOTIFY_SECRET_VARIABLE = "ROWMILL_NOTIFY_SECRET"  # noqa: S105 - a name; a webhook knows by it what is ours
 UI_TOKEN_VARIABLE = "ROWMILL_UI_TOKEN"  # noqa: S105 - a variable's name
-NO_SETTINGS = (TERMINATION_VARIABLE, TEST_IMAGE_VARIABLE, UI_TOKEN_VARIABLE)
+NO_SETTINGS = (TERMINATION_VARIABLE, TEST_IMAGE_VARIABLE, NOTIFY_SECRET_VARIABLE, UI_TOKEN_VARIABLE)
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"  # Kubernetes' own
 
 TRACKER_LIFE_S = 7 * 24 * 3600  # how long a tracker keeps what it was told last
@@ -53,6 +55,11 @@ def data_name(run_id: str, partition: int, attempt: str) -> str:
 def rejects_name(run_id: str, partition: int, attempt: str) -> str:
     """Return the name of a partition's rejects by one attempt."""
     return f"{run_dir(run_id)}/{REJECTS}/{partition:05d}-{attempt}.jsonl"
+
+
+def filtered_name(run_id: str, partition: int, attempt: str) -> str:
+    """Return the name of the list of a partition's rows that one attempt left out."""
+    return f"{run_dir(run_id)}/{FILTERED}/{partition:05d}-{attempt}.json"
 
 
 def repair_name(run_id: str, number: int) -> str:

@@ -200,6 +200,13 @@ def test_a_function_that_fails_is_exit_4_with_row_line_and_code_line(desk: Desk,
     refused(desk("run", "job.py", "in.csv", "--on", on), 4, "line 4, row 2", "ValueError: no good", f"line {code_line}")
 
 
+def test_what_ends_workers_that_started_before_the_input_was_split_is_told_as_ever(desk: Desk) -> None:
+    desk.write("job.py", FAILING)
+    wide = "x" * 1024
+    desk.write("in.csv", "id,name\n" + "".join(f"{number},{wide}\n" for number in range(9000)))
+    refused(desk("run", "job.py", "in.csv", "--on", "processes", "--workers", "2"), 4, "line 3, row 2", "no good")
+
+
 def test_a_bare_none_is_exit_4_that_says_so(desk: Desk) -> None:
     desk.write("job.py", ECHO.replace("return row", "pass"))
     desk.write("in.csv", names(3))

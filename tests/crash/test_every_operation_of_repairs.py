@@ -41,9 +41,11 @@ def held(tmp_path):
 
 @pytest.mark.parametrize("rejects", ["hold", "3"])
 def test_repairs_killed_at_any_operation_go_on_to_the_same_end(held, rejects):
-    survived = crash.survive_repairs(*held, rows_per_partition=3, rejects=rejects)
+    job, given, fixes = held
+    mine = fixes if rejects == "hold" else fixes[1:]
+    survived = crash.survive_repairs(job, given, mine, rows_per_partition=3, rejects=rejects)
     assert survived.kills == 2 * len(survived.operations)
     done = " ".join(survived.operations)
     for operation in ("table of repair 1.discard", "stage.commit", "table.settle", "storage.joining"):
         assert operation in done
-    assert "repairs/00002.json)" in done
+    assert f"repairs/0000{len(mine)}.json)" in done

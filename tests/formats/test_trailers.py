@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
@@ -149,3 +150,16 @@ def test_rows_are_shared_out_as_without_a_trailer(tmp_path_factory, numbers, siz
     job = made(Csv(trailer=Trailer(rows=1, sums={"amount": 2})))
     trailed = api.plan(job, str(folder / "trailed.csv"), rows_per_partition=size)
     assert trailed.partitions == plain.partitions
+
+
+def test_a_row_that_the_table_refuses_counts_among_the_rejected_and_moves_when_it_is_repaired(tmp_path):
+    (tmp_path / "in.csv").write_text("id,amount\n1,1.5\nx,2.25\n3,4\n")
+    (tmp_path / "fix.csv").write_text('ordinal,row\n1,"2,2.5"\n')
+    job = Job("typed", reads=Csv(), totals=["amount"], table=Table("Typed", key="id", types={"id": "INTEGER"}))
+    job.process(lambda row: row)
+    places = {"output": f"{tmp_path}/out", "workspace": f"{tmp_path}/work", "table": f"sqlite:///{tmp_path}/t.db"}
+    report = rowmill.run(job, f"{tmp_path}/in.csv", on="inline", rejects="1", **places)
+    assert report.totals["amount"] == {"read": "7.75", "written": "5.50", "filtered": "0", "rejected": "2.25"}
+    again = api.repair(report.run_id, f"{tmp_path}/fix.csv", workspace=places["workspace"], job=job)
+    told = {kind: Decimal(text) for kind, text in again.totals["amount"].items()}
+    assert told == {"read": Decimal(8), "written": Decimal(8), "filtered": Decimal(0), "rejected": Decimal(0)}

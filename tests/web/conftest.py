@@ -69,4 +69,4 @@ def live(tmp_path: Path) -> Iterator[Live]:
     with opened(tmp_path) as served:
         yield Live(tmp_path, served, next(runs.iterdir()).name, process)
     (tmp_path / "hold").unlink(missing_ok=True)
-    process.communicate(timeout=60)
+    ended(process)

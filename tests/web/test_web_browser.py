@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,13 +101,20 @@ def test_the_list_of_runs_follows_them(live: Live, opened_page: Callable[..., Pa
     expect(page.locator(".pill")).to_have_text("succeeded")
 
 
-def test_a_control_tells_its_answer_on_the_page(live: Live, opened_page: Callable[..., Page]) -> None:
+def test_a_run_is_paused_and_resumed_by_buttons_that_tell_their_answers(
+    live: Live, opened_page: Callable[..., Page]
+) -> None:
     page = opened_page(live.served.url, f"/runs/{live.run_id}", live.served.token)
-    page.get_by_role("button", name="Pause").click()
-    expect(page.locator(".told")).to_contain_text(re.compile("^(Not done|Pause): "))
     page.on("dialog", lambda dialog: dialog.dismiss())
-    page.get_by_role("button", name="Cancel").click()
-    expect(page.locator("h1 .pill")).to_have_text("running")  # whoever does not mean it has cancelled nothing
+    page.get_by_role("button", name="Cancel").click()  # whoever does not mean it cancels nothing
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator(".told")).to_have_text(f"Pause: run {live.run_id}")
+    expect(page.locator(".node.paused .how")).to_contain_text("paused")
+    live.let_go()
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator(".told")).to_contain_text("Not done:")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("h1 .pill")).to_have_text("succeeded")
 
 
 def test_ten_thousand_partitions_are_one_grid_that_answers_at_once(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 import pytest
-from conftest import opened
 from web_kit import OPEN_WORD, SECRET, a_run, ended, environment, listening, rowmill, start, until
 
+from conftest import opened
 from rowmill.web.access import form_key_of
 
 if TYPE_CHECKING:
@@ -122,6 +122,16 @@ def test_a_run_that_is_not_there_is_not_found(shown: Shown, path: str) -> None:
     answer = shown.served.get(path)
     assert answer.code in (404, 405)
     assert "Traceback" not in answer.text
+
+
+def test_a_run_that_was_damaged_is_told_in_plain_words(tmp_path: Path) -> None:
+    run_id = a_run(tmp_path, 3, range(3))
+    (tmp_path / ".rowmill" / "runs" / run_id / "receipts" / "00001.json").write_text("{")
+    with opened(tmp_path) as served:
+        answer, listed, metrics = served.get(f"/runs/{run_id}"), served.get("/"), served.get("/metrics")
+    assert (answer.code, listed.code, metrics.code) == (500, 200, 200)
+    assert ">unreadable<" in listed.text
+    assert "00001.json does not read as Receipt" in answer.text
 
 
 @pytest.mark.parametrize("rest", ["partitions/100", "partitions/x", "partitions/-1", "nothing"])

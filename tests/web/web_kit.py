@@ -188,7 +188,7 @@ def a_receipt(run_id: str, index: int) -> Receipt:
     seconds = 1.0 + index % 7
     end = f"2026-11-24T08:{index // 600 % 60:02d}:{index // 10 % 60:02d}.000+00:00"
     data = DataObject("data/none", 10, "e" * 64, 10)
-    return Receipt(run_id, index, "1-a", "c" * 64, Counts(10, 10), data, None, None, None, {}, seconds, end)
+    return Receipt(run_id, index, "1-a", "c" * 64, Counts(10, 10), data, None, None, None, {}, seconds, end=end)
 
 
 def a_reject(raw: str, *, truncated: bool = False) -> Reject:

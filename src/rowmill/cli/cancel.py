@@ -1,4 +1,4 @@
-"""`rowmill cancel`: stop a run that is under way in a cluster, or a state machine's execution."""
+"""`rowmill cancel`: stop a run that is under way, or a state machine's execution."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from rowmill.cli import telling
 
 
 @declared.command(
-    "rowmill cancel RUN --namespace orders",
-    "Stop a run that is under way in a cluster: its KubernetesJobs are deleted, and its pods end at a chunk border. "
+    "rowmill cancel RUN",
+    "Stop a run that is under way: a command of this workspace ends at a chunk border with exit code 5; "
+    "in a cluster the KubernetesJobs are deleted, and pods end at a chunk border. "
     "The workspace stays as it is, and what tables have taken: the command of the run does what has no receipt, and "
     "with --fresh everything anew. "
     "Of a state machine, given by the run's id or its execution's ARN, the execution is stopped. "
@@ -26,7 +27,7 @@ def cancel(run_id: str, *, workspace: str | None, namespace: str | None, kube_co
     if execution is not None:
         telling.answer(_stopped(execution))
         return
-    names = api.control("cancel", run_id, namespace=namespace, kube_context=kube_context)
+    names = api.control("cancel", run_id, workspace=workspace, namespace=namespace, kube_context=kube_context)
     kept = "what has a receipt stays done; the command of the run goes on from there, with --fresh anew"
     telling.answer("\n".join([*(f"stopped {name}" for name in names), kept]))
 

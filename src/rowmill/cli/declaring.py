@@ -176,6 +176,12 @@ execution = click.option(
     metavar="ARN",
     help="Execution of a state machine that asks; if another has the run, this one is told to be its duplicate.",
 )
+notify = click.option(
+    "--notify",
+    default="",
+    metavar="URL",
+    help="Webhook that is told the report when the run is done, held or failed: https, or http on this machine.",
+)
 job_option = click.option(
     "--job", default="", metavar="JOB", help="Where the job's code is, if not where the run was started."
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @declared.kubernetes_options
 @click.option("--detach", is_flag=True, help="Let the cluster or the state machine carry the run out, and come back.")
 @declared.execution
+@declared.notify
 @click.option("--no-progress", is_flag=True, help="Show no progress.")
 @click.option("--metrics-file", default="", metavar="FILE", help="Keep the run's metrics in a file, for node_exporter.")
 @declared.as_json
@@ -45,6 +47,7 @@ def run(
     dry_run: bool,
     detach: bool,
     execution: str,
+    notify: str,
     as_json: bool,
     **chosen: Any,
 ) -> None:
@@ -56,6 +59,8 @@ def run(
         planning.show(job, input, chosen, sample=False, as_json=as_json)
         return
     if detach:
+        if notify:
+            raise click.UsageError("--notify tells when this command ends: leave out --detach")
         detached(job, input, chosen)
         return
     from rowmill import api
@@ -68,7 +73,8 @@ def run(
         progress.shown(wanted=not (manner.quiet or no_progress)) as shown,
         progress.with_metrics(shown, metrics_file, {"job": job, "input": input}) as watch,
     ):
-        report = api.run(job, input, **chosen, watch=watch, tell=telling.note)
+        do = partial(api.run, job, input, **chosen, watch=watch, tell=telling.note)
+        report = api.told(notify, job, input, do, telling.note)
     if isinstance(report, Ended):  # of an execution: its own pods have told it
         telling.answer_json(report) if as_json else telling.answer(layout.ended_text(report))
         return

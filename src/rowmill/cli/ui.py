@@ -12,7 +12,7 @@ from rowmill.wire import UI_TOKEN_VARIABLE
 @declared.command(
     "rowmill ui",
     "Show the workspace's runs in a browser, while they are live and afterwards, until Ctrl-C. "
-    "It reads the workspace alone, from a folder or an object store, and writes nothing into it. "
+    "It reads the workspace alone, from a folder or an object store, and writes into it only what the controls ask. "
     "Refused rows and the controls are for whoever opens the address with the token. "
     "It listens on this machine only; for --host with another address give a --token, which all pages then need.",
 )
@@ -50,7 +50,8 @@ def ui(
     place, bound = workspace_at(workspace), serving.bind(asked)
 
     def control(what: str, run_id: str, workers: int | None) -> list[str]:
-        return api.control(what, run_id, workers=workers, namespace=namespace, kube_context=kube_context)
+        where = {"workspace": workspace, "namespace": namespace, "kube_context": kube_context}
+        return api.control(what, run_id, workers=workers, **where)
 
     telling.answer(f"Rowmill shows {place.url} at {bound.url}")
     shown = "YOUR-TOKEN" if token else bound.token

@@ -45,14 +45,28 @@ def masked_row(reads: Format, columns: tuple[str, ...] | None, sensitive: Sequen
     """
     if not sensitive:
         return raw
-    row = _row(reads, columns, raw)
-    if row is None:
+    shown = masked_cells(reads, columns, sensitive, raw)
+    if shown is None:
         return HIDDEN
-    shown = {name: HIDDEN if name in sensitive else value for name, value in row.items()}
     try:
         return reads.encode([shown], tuple(shown)).decode(reads.encoding).rstrip("\r\n")
     except (RowmillError, UnicodeError):
         return HIDDEN
+
+
+def masked_cells(
+    reads: Format, columns: tuple[str, ...] | None, sensitive: Sequence[str], raw: str
+) -> dict[str, Any] | None:
+    """Return a row's values by column with the sensitive ones hidden; None where nobody can tell them apart.
+
+    Args:
+        reads: The input's format.
+        columns: Names of its columns.
+        sensitive: Those to hide.
+        raw: The row's text, without line end.
+    """
+    row = _row(reads, columns, raw)
+    return row and {name: HIDDEN if name in sensitive else value for name, value in row.items()}
 
 
 def _row(reads: Format, columns: tuple[str, ...] | None, raw: str) -> dict[str, Any] | None:

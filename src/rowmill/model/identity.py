@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 256 * 1024  # the leaf of the digest tree, the unit of reading, and the grain of a cut
 BLOCK_BYTES = 8 * 1024 * 1024  # fixed: it is part of the input's digest
+FILE_VERSION = re.compile(r"([0-9]+)-[0-9]+")  # modification time in ns, and length
 NAMESPACE = uuid.UUID("6f0f5b1e-5d0c-5c0e-9f43-7a1f2f6d3b10")
 
 
@@ -50,6 +52,12 @@ def run_id(
     fields = [job, input_url, input_version, output_format, output_url, without_credentials(table_url)]
     fields += [f"{name}={params[name]}" for name in sorted(params)]
     return digest_of(f"{len(field.encode())}:{field}".encode() for field in fields).hex()[:16]
+
+
+def is_older(version: str, than: str) -> bool:
+    """Whether a file's version is of an earlier time than another's; object stores' versions do not tell."""
+    found = FILE_VERSION.fullmatch(version), FILE_VERSION.fullmatch(than)
+    return found[0] is not None and found[1] is not None and int(found[0][1]) < int(found[1][1])
 
 
 def row_namespace(job: str, digest: str) -> uuid.UUID:

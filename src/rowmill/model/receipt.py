@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from rowmill.model.counts import Counts  # noqa: TC001 - msgspec reads annotations at run time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 SCHEMA = "rowmill.receipt/1"
 
@@ -37,6 +43,7 @@ class Receipt(msgspec.Struct, frozen=True):
         rejects: The refused rows; None if there were none.
         columns: Names of the output's columns; None where the format has none.
         table_rows: Rows that the table acknowledged; None without a table.
+        filtered: Which rows were left out, as `Filtered`; None if none was.
         totals: Per declared column and outcome, the exact sum as text.
         seconds: Time that the partition took.
         reject_places: For each reject, in order, how many of the partition's written rows stand before it.
@@ -54,9 +61,35 @@ class Receipt(msgspec.Struct, frozen=True):
     table_rows: int | None
     totals: dict[str, dict[str, str]]
     seconds: float
-    reject_places: tuple[int, ...] = ()
     end: str = ""
+    filtered: DataObject | None = None
+    reject_places: tuple[int, ...] = ()
     schema: str = SCHEMA
+
+
+class Filtered(msgspec.Struct, frozen=True):
+    """Which rows of a partition were left out, kept small.
+
+    Attributes:
+        gaps: By reason, the first ordinal, and from each to the next how far it is.
+    """
+
+    gaps: dict[str, list[int]]
+    schema: str = "rowmill.filtered/1"
+
+
+def gaps_of(ordinals: Iterable[int]) -> list[int]:
+    """Return rising ordinals as the first one and the gaps between them."""
+    found, before = [], 0
+    for ordinal in ordinals:
+        found.append(ordinal - before)
+        before = ordinal
+    return found
+
+
+def ordinals_of(gaps: Iterable[int]) -> Iterator[int]:
+    """Return what `gaps_of` was given."""
+    return accumulate(gaps)
 
 
 class Reject(msgspec.Struct, frozen=True):

@@ -44,11 +44,16 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Output(msgspec.Struct, frozen=True):
-    """The published file."""
+    """The published file.
+
+    Attributes:
+        version: What changes when somebody changes it; empty where that is not known.
+    """
 
     url: str
     bytes: int
     rows: int
+    version: str = ""
 
 
 class Amendment(msgspec.Struct, frozen=True):

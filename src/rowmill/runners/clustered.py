@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rowmill import settings
+from rowmill.runners.opening import workspace_at
 from rowmill.runners.starting import Asked
 
 if TYPE_CHECKING:
@@ -63,21 +64,38 @@ def control(
     run_id: str,
     *,
     workers: int | None = None,
+    workspace: str | None = None,
     namespace: str | None = None,
     kube_context: str | None = None,
 ) -> list[str]:
-    """Stop a run in a cluster, let it wait or go on, or change how many pods it has; return what was changed.
+    """Stop a run, let it wait or go on, or change how many workers or pods it has; return what was changed.
+
+    A run that a live command holds is asked by its workspace; any other one is looked for in the cluster.
 
     Args:
         what: `cancel`, `pause`, `resume` or `scale`.
-        run_id: Which run; the name of one of its KubernetesJobs will do.
-        workers: For `scale`: pods at once.
+        run_id: Which run; in a cluster the name of one of its KubernetesJobs will do.
+        workers: For `scale`: how many at once.
+        workspace: As for `run`.
         namespace: As for `run`.
         kube_context: As for `run`.
 
     Raises:
-        StateError: It is not under way there, nothing would change, or a queue decides.
+        StateError: It is not under way, nothing would change, or a queue decides.
     """
+    from rowmill.runners import steering
+
+    place = workspace_at(workspace)
+    if namespace is None and kube_context is None:
+        if steering.is_steered(place, run_id):
+            return [steering.ask(place, run_id, what, workers)]
+        steering.refuse_ended(place, run_id)
+    return _control_in_cluster(what, run_id, workers, namespace, kube_context)
+
+
+def _control_in_cluster(
+    what: str, run_id: str, workers: int | None, namespace: str | None, kube_context: str | None
+) -> list[str]:
     from rowmill.runners.kubernetes import controlling
     from rowmill.runners.kubernetes.cluster import connected
 

@@ -17,10 +17,11 @@ from rowmill.model import codec, policy
 from rowmill.model.attempt import Attempt
 from rowmill.model.report import Amendment, Output, Part, Report, ReportInput, Seconds
 from rowmill.model.run import RunRecord
-from rowmill.runners import attempts, beginning, failures
+from rowmill.runners import attempts, beginning, failures, remembering
 from rowmill.runners.attempts import now, who
 from rowmill.runners.inline import run_inline
 from rowmill.runners.processes import Workers
+from rowmill.runners.steering import LOOK_S, Steering, course_of
 from rowmill.steps import merge as merging
 from rowmill.steps.generations import repairs_of
 from rowmill.steps.merge import Merged
@@ -56,6 +57,7 @@ class How(NamedTuple):
         overwrite: An output of another run may be replaced.
         watch: Called with the view of progress several times a second; None = nobody looks.
         execution: ARN of the state machine's execution that asks for the run.
+        tell: Called with what is worth knowing before the run begins.
     """
 
     on: str = ""
@@ -65,6 +67,7 @@ class How(NamedTuple):
     overwrite: bool = False
     watch: Callable[[View], None] | None = None
     execution: str = ""
+    tell: Callable[[str], None] = lambda _: None
 
 
 def coordinate(run: Run, how: How, tracker: Tracker) -> Report:
@@ -76,22 +79,32 @@ def coordinate(run: Run, how: How, tracker: Tracker) -> Report:
         RowmillError: Whatever a step fails with; the same command goes on later.
     """
     with run.workspace.claim(run.name(wire.CLAIM)) as claim:
-        run = run._replace(check_claim=claim.check)
+        course = course_of(run.record, how.workers, in_processes=how.on != "inline")
+        steering = Steering(run.id, run.workspace.url, course)
+
+        def may_publish() -> None:
+            claim.check()
+            steering.close()
+
+        run = run._replace(check_claim=may_publish, border=steering.border)
         if how.fresh:
             beginning.start_anew(run)
-        elif (done := finished(run)) is not None:
+        else:
+            remembering.look_back(run, how.tell, overwrite=how.overwrite)
+        if not how.fresh and (done := finished(run)) is not None:
             beginning.check_code_of(done, run, keep=how.keep_code)
             return done
         beginning.check_output(run, overwrite=how.overwrite or how.fresh)
         keep_record(run)
         if run.table is not None:
             run.table.check(None)
+        steering.begin(run.workspace)
         attempt = _count_attempt(run)
-        with _watched(run, how, tracker), failures.kept(run, attempt=attempt):
-            return _carry_out(run, how, tracker, attempt)
+        with _watched(run, how, tracker, steering), failures.kept(run, attempt=attempt):
+            return _carry_out(run, how, tracker, steering, attempt)
 
 
-def _carry_out(run: Run, how: How, tracker: Tracker, attempt: int) -> Report:
+def _carry_out(run: Run, how: How, tracker: Tracker, steering: Steering, attempt: int) -> Report:
     begun, start = time.monotonic(), now()
     with ExitStack() as opened:
         ready = opened.enter_context(Workers(how.workers)) if _starts_early(run, how) else None
@@ -100,8 +113,9 @@ def _carry_out(run: Run, how: How, tracker: Tracker, attempt: int) -> Report:
         beginning.refuse_known_content(run, manifest, fresh=how.fresh)
         beginning.check_code(run, manifest, keep=how.keep_code)
         for _ in range(ROUNDS):
-            _process(run, manifest, how, tracker, ready)
+            _process(run, manifest, how, tracker, steering, ready)
             ready = None
+            run.border()
             after_process = time.monotonic()
             merged = merging.merge(run, manifest)
             if isinstance(merged, Merged):
@@ -114,7 +128,9 @@ def _carry_out(run: Run, how: How, tracker: Tracker, attempt: int) -> Report:
     )
 
 
-def _process(run: Run, manifest: Manifest, how: How, tracker: Tracker, ready: Workers | None) -> None:
+def _process(
+    run: Run, manifest: Manifest, how: How, tracker: Tracker, steering: Steering, ready: Workers | None
+) -> None:
     """Do the partitions that have no receipt that holds."""
     receipts = merging.receipts_of(run, manifest)
     todo = [part.index for part in manifest.partitions if part.index not in receipts]
@@ -124,9 +140,10 @@ def _process(run: Run, manifest: Manifest, how: How, tracker: Tracker, ready: Wo
     if manifest.input.spooled and run.workspace.stat(run.name(wire.SPOOL)) is None:
         spool(run)
     if _in_processes(how, manifest):
-        with ready or Workers(min(how.workers, len(todo))) as workers:
-            workers.run(run, todo, tracker)
+        with ready or Workers(min(steering.course.workers, len(todo))) as workers:
+            workers.run(run, todo, tracker, steering)
     else:
+        steering.alone()
         run_inline(run, manifest, todo, tracker)
 
 
@@ -161,20 +178,23 @@ def _begin(run: Run, tracker: Tracker, manifest: Manifest, receipts: dict[int, R
 
 
 @contextmanager
-def _watched(run: Run, how: How, tracker: Tracker) -> Iterator[None]:
-    """Show progress to whoever looks, here and by the workspace, while the work goes on."""
+def _watched(run: Run, how: How, tracker: Tracker, steering: Steering) -> Iterator[None]:
+    """Show progress to whoever looks, here and by the workspace, while the work goes on, and heed what is asked."""
     ended = threading.Event()
 
     def beat() -> None:
-        noted = time.monotonic()
+        noted = looked = time.monotonic()
         while not ended.wait(BEAT_S):
-            view = tracker.view()
-            if how.watch is not None:
-                how.watch(view)
-            if time.monotonic() - noted > NOTE_S:
-                noted = time.monotonic()
-                with suppress(RowmillError):  # a view is not worth a run: the work itself tells of a full disk
+            changed = False
+            with suppress(RowmillError):  # neither is worth a run: the work itself tells of a full disk
+                if time.monotonic() - looked > LOOK_S:
+                    looked, changed = time.monotonic(), steering.look()
+                view = steering.shown(tracker.view())
+                if changed or time.monotonic() - noted > NOTE_S:
+                    noted = time.monotonic()
                     run.workspace.put(run.name(wire.PROGRESS), codec.encode(view))
+            if how.watch is not None:
+                how.watch(steering.shown(tracker.view()))
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
@@ -192,9 +212,7 @@ def finished(run: Run) -> Report | None:
     report = run.load(run.name(wire.REPORT), Report)
     if report is None or report.generation != len(repairs_of(run)):  # a repair was cut off before it was published
         return None
-    folder, name = place_of(run.record.output)
-    found = run.open_storage(folder).stat(name)
-    if found is None or found.bytes != report.output.bytes:
+    if remembering.published(run, report) != remembering.THERE:
         return None
     if run.table is not None and run.table.settled() is None:
         beginning.discard_table(run)
@@ -304,13 +322,8 @@ def _report(run: Run, manifest: Manifest, merged: Merged, *, attempt: int, start
         ),
         code_digests=merged.code_digests,
         versions={"rowmill": wire.VERSION, "python": platform.python_version()},
-        options={
-            "workers": str(record.workers),
-            "rows_per_partition": str(record.rows_per_partition or "auto"),
-            "rejects": record.rejects,
-            **{f"param {name}": value for name, value in record.params.items()},
-        },
-        output=Output(record.output, sum(part.bytes for part in merged.parts), merged.counts.written),
+        options=_options(record),
+        output=_output(run, merged),
         rejects=merged.rejects,
         table=record.table or None,
         table_rows=merged.table_rows,
@@ -326,6 +339,22 @@ def _report(run: Run, manifest: Manifest, merged: Merged, *, attempt: int, start
         repairs=merged.repairs_url,
         amendments=tuple(map(_amendment, merged.repairs)),
     )
+
+
+def _output(run: Run, merged: Merged) -> Output:
+    folder, name = place_of(run.record.output)
+    found = None if merged.held else run.open_storage(folder).stat(name)
+    size = sum(part.bytes for part in merged.parts)
+    return Output(run.record.output, size, merged.counts.written, "" if found is None else found.version)
+
+
+def _options(record: RunRecord) -> dict[str, str]:
+    return {
+        "workers": str(record.workers),
+        "rows_per_partition": str(record.rows_per_partition or "auto"),
+        "rejects": record.rejects,
+        **{f"param {name}": value for name, value in record.params.items()},
+    }
 
 
 def _amendment(repair: Repair) -> Amendment:

@@ -81,6 +81,14 @@ def keep(place: Storage, run_id: str, partition: int | None, told: Told) -> None
     place.create(wire.failure_name(run_id, failure.partition, unique), codec.encode(failure))
 
 
+def all_of(place: Storage, run_id: str, partition: int | None = None) -> list[Failure]:
+    """Return what is kept of failed tries, the oldest first: of a run, or of one of its partitions."""
+    names = place.list(f"{wire.run_dir(run_id)}/{wire.FAILURES}")
+    read = ((name, place.get(name)) for name in names)
+    found = [codec.decode(data, Failure, name=name) for name, data in read if data is not None]
+    return sorted((one for one in found if partition in (None, one.partition)), key=lambda one: one.end)
+
+
 def newest(place: Storage, run_id: str, attempt: int, receipts: set[str]) -> Failure | None:
     """Return the last failure of a try that nothing has mended: of the run, or of a partition without a receipt.
 

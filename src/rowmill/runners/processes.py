@@ -6,15 +6,18 @@ import os
 import selectors
 import subprocess
 import sys
+from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from rowmill.errors import ProcessingError, RowmillError
+from rowmill.runners.steering import LOOK_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
+    from rowmill.runners.steering import Steering
     from rowmill.steps import Run
     from rowmill.tracker import Tracker
 
@@ -78,17 +81,25 @@ class Workers:
         self._workers = [Worker() for _ in range(count)]
         self._selector = selectors.DefaultSelector()
         self._start: dict[str, Any] = {}
+        self._most = count
+        self._paused = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._workers:
-            worker.end()
+        while self._workers:  # each is ended once, though workers that started early have two who leave them
+            self._workers.pop().end()
         self._selector.close()
 
-    def run(self, run: Run, partitions: Sequence[int], tracker: Tracker) -> None:
+    def run(self, run: Run, partitions: Sequence[int], tracker: Tracker, steering: Steering) -> None:
         """Do these partitions, and end; a partition whose worker dies is given to a new one.
+
+        Args:
+            run: The run.
+            partitions: By index, in order.
+            tracker: Takes what workers tell.
+            steering: How many workers there shall be, whether they wait, and whether the run is cancelled.
 
         Raises:
             RowmillError: What a worker failed with; the others are stopped by `__exit__`.
@@ -99,28 +110,49 @@ class Workers:
             "job_ref": run.record.job_ref,
             "path": [path for path in sys.path if path],
         }
-        waiting = iter(partitions)
+        waiting = deque(partitions)
         deaths: dict[int, int] = {}
         for worker in list(self._workers):
             self._begin(worker, waiting)
         while self._workers:
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(LOOK_S):
                 self._heed(key.data, waiting, tracker, deaths)
+            self._steer(steering, waiting)
 
-    def _begin(self, worker: Worker, waiting: Iterator[int]) -> None:
+    def _steer(self, steering: Steering, waiting: deque[int]) -> None:
+        """Do what was asked for meanwhile; a worker that is too many ends after its partition."""
+        steering.check()
+        self._most = steering.course.workers
+        if steering.course.paused != self._paused:
+            self._paused = steering.course.paused
+            for worker in self._workers:
+                worker.order(pause=self._paused)
+        while waiting and self._working() < self._most:
+            fresh = Worker()
+            self._workers.append(fresh)
+            self._begin(fresh, waiting)
+
+    def _working(self) -> int:
+        return sum(worker.partition is not None for worker in self._workers)
+
+    def _begin(self, worker: Worker, waiting: deque[int]) -> None:
         self._selector.register(worker.events, selectors.EVENT_READ, worker)
         worker.order(**self._start)
+        if self._paused:
+            worker.order(pause=True)
         self._next(worker, waiting)
 
-    def _next(self, worker: Worker, waiting: Iterator[int]) -> None:
+    def _next(self, worker: Worker, waiting: deque[int]) -> None:
         """Give a worker its next partition, or let it end: its set-up's own end runs, and its pipe closes."""
-        worker.partition = next(waiting, None)
+        worker.partition = None
+        if waiting and self._working() < self._most:
+            worker.partition = waiting.popleft()
         if worker.partition is None:
             worker.order(end=True)
         else:
             worker.order(partition=worker.partition)
 
-    def _heed(self, worker: Worker, waiting: Iterator[int], tracker: Tracker, deaths: dict[int, int]) -> None:
+    def _heed(self, worker: Worker, waiting: deque[int], tracker: Tracker, deaths: dict[int, int]) -> None:
         """Act on what a worker tells, or on its end."""
         events = worker.take()
         if events is None:
@@ -128,7 +160,7 @@ class Workers:
             self._workers.remove(worker)
             code = worker.end()
             if worker.partition is not None:
-                self._replace(worker.partition, code, tracker, deaths)
+                self._replace(worker.partition, code, waiting, tracker, deaths)
             return
         for event in events:
             if "failed" in event:
@@ -141,7 +173,9 @@ class Workers:
                 tracker.done(event["done"])
                 self._next(worker, waiting)
 
-    def _replace(self, partition: int, code: int, tracker: Tracker, deaths: dict[int, int]) -> None:
+    def _replace(
+        self, partition: int, code: int, waiting: deque[int], tracker: Tracker, deaths: dict[int, int]
+    ) -> None:
         """Give a dead worker's partition to a new one."""
         tracker.lost(partition)
         deaths[partition] = deaths.get(partition, 0) + 1
@@ -155,4 +189,5 @@ class Workers:
             )
         fresh = Worker()
         self._workers.append(fresh)
-        self._begin(fresh, iter([partition]))
+        waiting.appendleft(partition)
+        self._begin(fresh, waiting)

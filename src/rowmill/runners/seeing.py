@@ -7,12 +7,12 @@ receipts, and reads new ones for a moment only; what a name tells, that a partit
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rowmill import wire
-from rowmill.errors import RowmillError
+from rowmill.errors import StateError
 from rowmill.formats.described import rebuilt
-from rowmill.formats.masking import HIDDEN
+from rowmill.formats.masking import HIDDEN, masked_cells
 from rowmill.model import codec
 from rowmill.model.attempt import Attempt
 from rowmill.model.failure import Failure
@@ -149,7 +149,7 @@ class Refused(NamedTuple):
 
     partition: int
     reject: Reject
-    cells: dict[str, str] | None
+    cells: dict[str, Any] | None
     text: str
 
 
@@ -176,21 +176,14 @@ def refused(place: Storage, seen: Look, partitions: Sequence[int], *, most: int)
 
 def shown(seen: Look, partition: int, reject: Reject) -> Refused:
     """Return a refused row without what no view may show: all of its text, where columns cannot be told apart."""
-    hidden = seen.record.sensitive
-    cells = _cells(seen, reject)
-    if cells is not None:
-        cells = {name: HIDDEN if name in hidden else value for name, value in cells.items()}
-    return Refused(partition, reject, cells, HIDDEN if hidden else reject.raw)
+    cells = None if reject.truncated else _cells(seen, reject.raw)
+    return Refused(partition, reject, cells, HIDDEN if seen.record.sensitive else reject.raw)
 
 
-def _cells(seen: Look, reject: Reject) -> dict[str, str] | None:
-    if reject.truncated:
-        return None
+def _cells(seen: Look, raw: str) -> dict[str, Any] | None:
     try:
         reads = rebuilt(seen.record.reads)
-        columns = None if seen.manifest is None else seen.manifest.columns
-        decoded = reads.decode(reject.raw.encode(reads.encoding), columns)
-    except (RowmillError, UnicodeError):
+    except StateError:  # a format that only the job's code knows
         return None
-    row = decoded.rows[0] if len(decoded.rows) == 1 and not decoded.malformed else None
-    return {str(name): str(value) for name, value in row.items()} if isinstance(row, dict) else None
+    columns = None if seen.manifest is None else seen.manifest.columns
+    return masked_cells(reads, columns, seen.record.sensitive, raw)

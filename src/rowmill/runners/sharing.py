@@ -13,7 +13,7 @@ from rowmill.model import codec
 from rowmill.model.attempt import Attempt, share_of
 from rowmill.model.manifest import Manifest
 from rowmill.model.report import Report
-from rowmill.runners import attempts, beginning, coordinator, executing, failures
+from rowmill.runners import attempts, beginning, coordinator, executing, failures, remembering
 from rowmill.runners.attempts import now, who
 from rowmill.runners.inline import run_inline
 from rowmill.steps import merge as merging
@@ -90,7 +90,9 @@ def _begun(run: Run, how: How) -> Begun | Duplicate:
     comes_again = bool(owner) and owner == how.execution
     if how.fresh and not comes_again:
         beginning.start_anew(run)
-    elif (report := coordinator.finished(run)) is not None:
+    elif not how.fresh:
+        remembering.look_back(run, how.tell, overwrite=how.overwrite)
+    if (not how.fresh or comes_again) and (report := coordinator.finished(run)) is not None:
         beginning.check_code_of(report, run, keep=how.keep_code)
         if how.execution and not comes_again:
             return Duplicate(run.id, owner, report)

@@ -20,7 +20,7 @@ from rowmill.storage.ahead import in_order
 from rowmill.tracker import View, read_view, rebuild
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rowmill.model.failure import Failure
     from rowmill.model.manifest import Partition
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 READ_AT_ONCE = 16
+PAUSED = "paused"  # a view's step, while the run waits
+RESUME = "it is paused; `rowmill resume` lets it go on, `rowmill cancel` stops it"
 SUCCEEDED, HELD, RUNNING, IN_PODS, SPLIT, FAILED, INTERRUPTED = (
     "succeeded", "held", "running", "in pods", "split", "failed", "interrupted"
 )  # fmt: skip
@@ -147,11 +149,16 @@ class Found(NamedTuple):
     rejected: int
 
 
-def all_runs(place: Storage) -> list[Status]:
-    """Return how all runs of a workspace stand, the latest first."""
-    found = (_found(place, run_id) for run_id in place.folders(wire.RUNS))
-    told = [status_from(place, one) for one in found if one is not None]
-    return sorted(told, key=lambda one: (one.started, one.run_id), reverse=True)
+def all_runs(place: Storage, tell: Callable[[str], Status | None] | None = None) -> list[Status]:
+    """Return how all runs of a workspace stand, the latest first.
+
+    Args:
+        place: The workspace.
+        tell: Tells how one stands, None where there is no run; by default all that it holds is read.
+    """
+    told = in_order(tell or partial(_status_if_any, place), place.folders(wire.RUNS), READ_AT_ONCE)
+    there = [one for one in told if one is not None]
+    return sorted(there, key=lambda one: (one.started, one.run_id), reverse=True)
 
 
 def status_of(place: Storage, run_id: str) -> Status:
@@ -160,10 +167,16 @@ def status_of(place: Storage, run_id: str) -> Status:
     Raises:
         StateError: There is no such run.
     """
-    found = _found(place, run_id)
-    if found is None:
+    status = _status_if_any(place, run_id)
+    if status is None:
         raise no_such_run(place, run_id)
-    return status_from(place, found)
+    return status
+
+
+def ended_well(place: Storage, run_id: str) -> Status | None:
+    """Return how a run stands that has ended well, whatever the number of its partitions; None for any other."""
+    record, report = loaded(place, run_id, wire.RUN, RunRecord), loaded(place, run_id, wire.REPORT, Report)
+    return None if record is None or report is None else _succeeded(record, report)
 
 
 def no_such_run(place: Storage, run_id: str) -> StateError:
@@ -171,17 +184,15 @@ def no_such_run(place: Storage, run_id: str) -> StateError:
     return StateError(f"there is no run {run_id} in {place.url}", hint="`rowmill runs` lists them")
 
 
-def _found(place: Storage, run_id: str) -> Found | None:
-    """Return what there is; a run that has ended well is told by its report, whatever the number of its partitions."""
-    record = loaded(place, run_id, wire.RUN, RunRecord)
+def _status_if_any(place: Storage, run_id: str) -> Status | None:
+    if (done := ended_well(place, run_id)) is not None:
+        return done
+    record, manifest = loaded(place, run_id, wire.RUN, RunRecord), loaded(place, run_id, wire.MANIFEST, Manifest)
     if record is None:
         return None
-    report = loaded(place, run_id, wire.REPORT, Report)
-    if report is not None:
-        return Found(record, None, report, frozenset(), report.counts.rejected)
     names = list(place.list(f"{wire.run_dir(run_id)}/{wire.RECEIPTS}"))
     rejected = sum(one.counts.rejected for one in receipts_named(place, names).values())
-    return Found(record, loaded(place, run_id, wire.MANIFEST, Manifest), None, frozenset(names), rejected)
+    return status_from(place, Found(record, manifest, None, frozenset(names), rejected))
 
 
 def receipts_named(place: Storage, names: Sequence[str]) -> dict[str, Receipt]:
@@ -207,6 +218,8 @@ def status_from(place: Storage, found: Found) -> Status:
     shown = read_view(record.tracker, record.run_id) if state in (RUNNING, IN_PODS) and record.tracker else None
     view: View | None = shown or (load(wire.PROGRESS, View) if state == RUNNING else None)
     done = sum(parts[index].rows for index in map(partition_of, found.receipts) if index < len(parts))
+    noted = load(wire.PROGRESS, View) if state == RUNNING else None
+    is_paused = noted is not None and noted.step == PAUSED
     return Status(
         run_id=record.run_id,
         job=record.job,
@@ -225,7 +238,7 @@ def status_from(place: Storage, found: Found) -> Status:
         source="workspace" if shown is None else "tracker",
         attempt=number,
         failure=known.failure.error if known.failure is not None else None,
-        next=_next(state, known, record.run_id),
+        next=RESUME if is_paused else _next(state, known, record.run_id),
     )
 
 

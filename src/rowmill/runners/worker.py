@@ -38,7 +38,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the coordinator, which tells the workers
     events = int(sys.argv[1])
     orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_take_orders, args=(orders,), daemon=True).start()
+    going = threading.Event()  # not set while the run is paused
+    going.set()
+    threading.Thread(target=_take_orders, args=(orders, going), daemon=True).start()
 
     def tell(**event: Any) -> None:
         try:
@@ -47,7 +49,7 @@ def main() -> None:
             os._exit(0)
 
     try:
-        _work(orders, tell)
+        _work(orders, going, tell)
     except RowmillError as error:
         tell(failed=error.as_dict())
     except Exception as error:  # noqa: BLE001 - it is told, and becomes exit 1
@@ -56,16 +58,23 @@ def main() -> None:
         tell(failed=told.as_dict())
 
 
-def _take_orders(orders: queue.SimpleQueue[dict[str, Any]]) -> None:
+def _take_orders(orders: queue.SimpleQueue[dict[str, Any]], going: threading.Event) -> None:
     for line in io.FileIO(0, closefd=False):  # not sys.stdin: its lock, held here, would break the interpreter's end
-        orders.put(msgspec.json.decode(line))
+        order = msgspec.json.decode(line)
+        if "pause" not in order:
+            orders.put(order)
+        elif order["pause"]:
+            going.clear()
+        else:
+            going.set()
     os._exit(0)
 
 
-def _work(orders: queue.SimpleQueue[dict[str, Any]], tell: Any) -> None:
+def _work(orders: queue.SimpleQueue[dict[str, Any]], going: threading.Event, tell: Any) -> None:
     start = orders.get()
     sys.path[:0] = [path for path in start["path"] if path not in sys.path]
     run = open_run(open_storage(start["workspace"]), start["run_id"], job_ref=start["job_ref"])
+    run = run._replace(border=going.wait)
     manifest = run.load(run.name(wire.MANIFEST), Manifest)
     assert manifest is not None  # noqa: S101 - the coordinator published it before it gave the order
     with few_collections(), preparing(run.job, run.record.params) as prepared:

@@ -29,6 +29,7 @@ class Run(NamedTuple):
         open_storage: Opens the storage of any other URL: input, output.
         table: Where results are saved as well.
         check_claim: Raises StateError when another coordinator has taken the run over.
+        border: Called between two chunks: waits while the run is paused, and raises StateError when it is cancelled.
     """
 
     job: Job
@@ -38,6 +39,7 @@ class Run(NamedTuple):
     open_storage: Callable[[str], Storage]
     table: OpenTable | None
     check_claim: Callable[[], None] = lambda: None
+    border: Callable[[], object] = lambda: None
 
     @property
     def id(self) -> str:

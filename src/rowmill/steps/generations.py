@@ -9,14 +9,18 @@ from rowmill import wire
 from rowmill.errors import IntegrityError
 from rowmill.model import codec
 from rowmill.model import repair as rules
-from rowmill.model.receipt import DataObject, Receipt, Reject
+from rowmill.model.receipt import DataObject, Filtered, Receipt, Reject, ordinals_of
 from rowmill.model.repair import Correction, Repair
+from rowmill.storage.ahead import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from rowmill.steps import Run
     from rowmill.storage import Storage
+
+
+READ_AT_ONCE = 16
 
 
 class Generation(NamedTuple):
@@ -47,7 +51,7 @@ def repairs_in(workspace: Storage, run_id: str) -> list[Repair]:
 def seen(workspace: Storage, run_id: str) -> Generation:
     """Return what counts of a run as far as it has come, without a look at what it is made of."""
     names = list(workspace.list(f"{wire.run_dir(run_id)}/{wire.RECEIPTS}"))
-    read = ((name, workspace.get(name)) for name in names)
+    read = zip(names, in_order(workspace.get, names, READ_AT_ONCE), strict=True)
     receipts = [codec.decode(data, Receipt, name=name) for name, data in read if data is not None]
     repairs = repairs_in(workspace, run_id)
     current, held = rules.renewed({one.partition: one for one in receipts}, repairs)
@@ -150,3 +154,14 @@ def rejects_in(workspace: Storage, receipt: Receipt) -> Iterator[Reject]:
     data = b"" if receipt.rejects is None else workspace.get(receipt.rejects.name) or b""
     for line in data.splitlines():
         yield codec.decode(line, Reject, name=receipt.rejects.name if receipt.rejects else "")
+
+
+def filtered_in(workspace: Storage, receipt: Receipt) -> dict[str, list[int]] | None:
+    """Return the ordinals of a partition's rows that were left out, by reason; None if that was not kept."""
+    if receipt.filtered is None:
+        return None if receipt.counts.all_filtered else {}
+    data = workspace.get(receipt.filtered.name)
+    if data is None:
+        return None
+    kept = codec.decode(data, Filtered, name=receipt.filtered.name)
+    return {reason: list(ordinals_of(gaps)) for reason, gaps in kept.gaps.items()}

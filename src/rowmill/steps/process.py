@@ -20,7 +20,7 @@ from rowmill.formats import Decoded
 from rowmill.job import PROGRAM, Exec
 from rowmill.model import codec, policy
 from rowmill.model import counts as rules
-from rowmill.model.receipt import DataObject, Receipt, Reject
+from rowmill.model.receipt import DataObject, Filtered, Receipt, Reject, gaps_of
 from rowmill.steps.data import data_writer
 from rowmill.steps.function.calling import Batch, Caller
 from rowmill.steps.reading import Chunk, chunks, place_in, places
@@ -28,7 +28,7 @@ from rowmill.steps.results import Results
 from rowmill.steps.source import source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from rowmill.formats import Format
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rowmill.steps import Run
     from rowmill.steps.function.preparing import Prepared
     from rowmill.steps.results import Progress
+    from rowmill.storage import Reader
 
 OVERSIZED = "longer than max_row_bytes"
 TELL_ROWS = 2_000
@@ -95,30 +96,20 @@ def _work(
 ) -> Receipt:
     source = source_of(run, manifest)
     stage = None if run.table is None or run.table.settled() is not None else run.table.stage(partition.index, attempt)
-    budget = policy.parse_budget(run.record.rejects).allowed(manifest.rows)
-    results = Results(run, stage, first=partition.first_ordinal, budget=budget)
+    results = Results(run, stage, first=partition.first_ordinal, budget=_budget(run, manifest))
     name = wire.data_name(run.id, partition.index, attempt)
     with source.open() as reader, data_writer(run.workspace, name, compress=gz(run)) as data:
-        read = partial(
-            chunks,
-            source.reads,
-            reader,
-            partition.start,
-            partition.end,
-            first_line=partition.first_line,
-            expect_digest=partition.digest,
-        )
+        read = _reading(source.reads, reader, partition)
         with calling(run, manifest, source.reads, read, prepared) as call:
             for made in _outcomes(source.reads, manifest.columns, read(), partition.first_ordinal, call):
                 results.expect(made[-1])
                 data.write(results.take(*made))
                 results.tell(tell, at_least=TELL_ROWS)
+                run.border()
         results.tell(tell, at_least=0)
     counts = results.counts
     _same_rows(partition, counts)
-    table_rows = counts.written if run.table is not None else None
-    if stage is not None:
-        table_rows = stage.commit()
+    saved = counts.written if stage is None else stage.commit()
     return Receipt(
         run_id=run.id,
         partition=partition.index,
@@ -128,11 +119,28 @@ def _work(
         data=data.published(counts.written),
         rejects=publish_rejects(run, partition.index, attempt, results.rejects),
         columns=results.columns,
-        table_rows=table_rows,
+        table_rows=None if run.table is None else saved,
         totals=results.totals.as_text(),
         seconds=0.0,
+        filtered=publish_filtered(run, partition.index, attempt, results.filtered),
         reject_places=tuple(results.reject_places),
     )
+
+
+def _reading(reads: Format, reader: Reader, partition: Partition) -> Callable[[], Iterator[Chunk]]:
+    return partial(
+        chunks,
+        reads,
+        reader,
+        partition.start,
+        partition.end,
+        first_line=partition.first_line,
+        expect_digest=partition.digest,
+    )
+
+
+def _budget(run: Run, manifest: Manifest) -> int:
+    return policy.parse_budget(run.record.rejects).allowed(manifest.rows)
 
 
 def _outcomes(
@@ -216,3 +224,13 @@ def publish_rejects(run: Run, partition: int, attempt: str, rejects: Sequence[Re
     name = wire.rejects_name(run.id, partition, attempt)
     run.workspace.put(name, data)
     return DataObject(name, len(data), hashlib.sha256(data).hexdigest(), len(rejects))
+
+
+def publish_filtered(run: Run, partition: int, attempt: str, rows: Mapping[str, Sequence[int]]) -> DataObject | None:
+    """Keep which rows were left out, so that each can be told later why it is not in the output."""
+    if not rows:
+        return None
+    data = codec.encode_line(Filtered({reason: gaps_of(ordinals) for reason, ordinals in sorted(rows.items())}))
+    name = wire.filtered_name(run.id, partition, attempt)
+    run.workspace.put(name, data)
+    return DataObject(name, len(data), hashlib.sha256(data).hexdigest(), sum(map(len, rows.values())))

@@ -63,6 +63,7 @@ class Redone(NamedTuple):
         entries: What the table takes.
         written: The ordinals of those that are written now.
         totals: Sums by outcome, before and after.
+        filtered: The ordinals of those that the function filtered, by reason.
     """
 
     counts: Counts
@@ -73,6 +74,7 @@ class Redone(NamedTuple):
     totals: dict[str, dict[str, str]]
     columns: tuple[str, ...] | None
     given: list[Given]
+    filtered: Mapping[str, Sequence[int]]
 
     @property
     def mended(self) -> list[int]:
@@ -208,7 +210,8 @@ def _redone(
     counts = results.counts
     counts = Counts(len(given), counts.written, counts.filtered, len(refused))
     totals = results.totals.less(_totals_before(run, manifest, given)).as_text()
-    return Redone(counts, added, refused, taken.entries, frozenset(written), totals, results.columns, given)
+    done = (counts, added, refused, taken.entries, frozenset(written), totals, results.columns, given)
+    return Redone(*done, results.filtered)
 
 
 class Taken:

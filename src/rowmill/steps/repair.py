@@ -23,8 +23,8 @@ from rowmill.model.receipt import DataObject, Receipt, Reject
 from rowmill.model.repair import Correction, Renewed, Repair
 from rowmill.steps.contest import Entry, Result, contest
 from rowmill.steps.data import data_writer
-from rowmill.steps.generations import rejects_in
-from rowmill.steps.process import gz, publish_rejects
+from rowmill.steps.generations import filtered_in, rejects_in
+from rowmill.steps.process import gz, publish_filtered, publish_rejects
 from rowmill.steps.redoing import Redone, redo
 from rowmill.steps.weaving import woven, written_bytes
 
@@ -149,9 +149,17 @@ def _renewed(run: Run, receipt: Receipt, done: Redone, attempt: str) -> Renewed:
             table_rows=None if receipt.table_rows is None else counts.written,
             totals=_summed(receipt.totals, done.totals),
             reject_places=tuple(place for _, place in left),
+            filtered=publish_filtered(run, receipt.partition, attempt, _left_out(run, receipt, done)),
         ),
         tuple(one.place for one in done.added),
     )
+
+
+def _left_out(run: Run, receipt: Receipt, done: Redone) -> dict[str, list[int]]:
+    """Return which rows are left out now, by reason: those of before, and corrected ones that the function filters."""
+    before = filtered_in(run.workspace, receipt) or {}
+    reasons = sorted({*before, *done.filtered})
+    return {reason: sorted([*before.get(reason, ()), *done.filtered.get(reason, ())]) for reason in reasons}
 
 
 def _amended(before: Counts, done: Counts) -> Counts:

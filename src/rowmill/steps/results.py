@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rowmill.errors import InputError, IntegrityError, ProcessingError
 from rowmill.formats.masking import hidden
-from rowmill.formats.trailer import EXACT, number_of
+from rowmill.formats.trailer import EXACT, number_of, sum_of
 from rowmill.job import Skip
 from rowmill.model.counts import Counts
 from rowmill.model.receipt import Reject
@@ -42,7 +43,7 @@ class Results:
         self._writes = run.job.writes
         self._stage = stage
         self._budget = budget
-        self._filtered: dict[str, int] = {}
+        self.filtered: dict[str, array[int]] = {}  # by reason, the ordinals
         self._first = first
         self._sensitive = run.job.sensitive
         self._read = self._written = 0
@@ -55,7 +56,8 @@ class Results:
     @property
     def counts(self) -> Counts:
         """The rows' outcomes, counted."""
-        return Counts(self._read, self._written, dict(sorted(self._filtered.items())), len(self.rejects))
+        filtered = {reason: len(rows) for reason, rows in sorted(self.filtered.items())}
+        return Counts(self._read, self._written, filtered, len(self.rejects))
 
     def tell(self, tell: Callable[[Progress], None], *, at_least: int) -> None:
         """Tell what came since the last time, if it is so many rows."""
@@ -83,7 +85,7 @@ class Results:
         at: Sequence[int] = batch.ordinals
         if set(map(type, outcomes)) != {dict}:
             values, at = self._sorted(batch, outcomes, refused, ordinal)
-        if self.totals.columns:
+        if self.totals.columns and not (len(values) == len(batch.rows) and self.totals.add_written(batch.rows)):
             values, at = self._totalled(batch, outcomes, values, at, refused, ordinal)
         if values and self._stage is not None:
             values, at = self._saved(values, at, refused, ordinal, batch)
@@ -101,7 +103,7 @@ class Results:
         for ordinal, outcome in zip(batch.ordinals, outcomes, strict=True):
             if isinstance(outcome, Skip):
                 reason = self._shown(outcome.reason, batch, ordinal)
-                self._filtered[reason] = self._filtered.get(reason, 0) + 1
+                self.filtered.setdefault(reason, array("Q")).append(ordinal)
             elif isinstance(outcome, Rejected):
                 refused[ordinal - first] = self._shown(outcome.reason, batch, ordinal)
             elif outcome is None:
@@ -158,6 +160,7 @@ class Results:
             return values, at
         for place, reason in bad.items():
             refused[at[place] - first] = f"the table refuses it: {self._shown(reason, batch, at[place])}"
+            self.totals.refuse(batch.rows[bisect_left(batch.ordinals, at[place])])
         kept = [place for place in range(len(values)) if place not in bad]
         return [values[place] for place in kept], [at[place] for place in kept]
 
@@ -198,6 +201,18 @@ class Totals:
             column: {kind: Decimal(0) for kind in ("written", "filtered", "rejected")} for column in columns
         }
 
+    def add_written(self, rows: Sequence[Any]) -> bool:
+        """Add rows that are all written, as one; return False, and add nothing, if they need a closer look."""
+        try:
+            sums = {column: sum_of([row[column] for row in rows]) for column in self.columns}
+        except (KeyError, TypeError):
+            return False
+        if None in sums.values():
+            return False
+        for column, total in sums.items():
+            self._sums[column]["written"] = EXACT.add(self._sums[column]["written"], total or Decimal(0))
+        return True
+
     def add(self, kind: str, row: Any) -> str | None:
         """Add a row's numbers; return what is wrong with it, None if nothing is.
 
@@ -213,6 +228,13 @@ class Totals:
             if number is not None:
                 self._sums[column][sums] = EXACT.add(self._sums[column][sums], number)
         return reason
+
+    def refuse(self, row: Any) -> None:
+        """Count a row among the rejected that was to be written."""
+        for column in self.columns:
+            sums, number = self._sums[column], number_of(row[column]) or Decimal(0)
+            sums["written"] = EXACT.subtract(sums["written"], number)
+            sums["rejected"] = EXACT.add(sums["rejected"], number)
 
     def less(self, others: Totals) -> Totals:
         """Return these sums without those of other rows."""

@@ -99,6 +99,7 @@ def spool(run: Run) -> Source:
             return _source(run, found.bytes, found.version, spooled=False)
         with run.workspace.writer(run.name(wire.SPOOL)) as out:
             for data in decoded(_stream(reader), run.job.reads.encoding):
+                run.border()
                 out.write(data)
     return _spooled(run)
 

@@ -19,10 +19,10 @@ from rowmill.model.identity import BLOCK_BYTES, PIECE_BYTES, digest_of
 from rowmill.model.manifest import InputVersion, Manifest, Partition, tiles
 from rowmill.steps.reading import changed, chunks, place_in
 from rowmill.steps.source import spool
-from rowmill.steps.trailing import Summed, as_text, compare, sums_of, trailer_of
+from rowmill.steps.trailing import Summed, as_text, compare, line_at, sums_of, trailer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rowmill.formats import Format, Head
     from rowmill.formats.borders import Mark, Piece
@@ -88,6 +88,18 @@ class Extent(NamedTuple):
     block_bytes: int = BLOCK_BYTES
 
 
+class Bordered(NamedTuple):
+    """A reader that first asks whether the run shall go on."""
+
+    reader: Reader
+    border: Callable[[], object]
+
+    def read(self, start: int, end: int) -> bytes:
+        """Return the bytes [start, end)."""
+        self.border()
+        return self.reader.read(start, end)
+
+
 class Body(NamedTuple):
     """The rows of the input, counted.
 
@@ -108,7 +120,7 @@ def survey(run: Run, source: Source) -> Manifest:
         head = read_head(source.reads, reader, source.bytes)
         _check_sensitive(run, head)
         last = trailer_of(source.reads, reader, head, source.bytes)
-        extent = Extent(source.reads, reader, head.end, source.bytes)
+        extent = Extent(source.reads, Bordered(reader, run.border), head.end, source.bytes)
         body = read_body(extent, workers=run.record.workers)
         if last is not None:  # it was counted among the rows
             body = body._replace(rows=body.rows - 1)
@@ -151,7 +163,10 @@ def _compared(extent: Extent, head: Head, body: Body, last: Last | None) -> Summ
     summed = Summed({}, 0)
     if names := tuple(last.told.sums):
         summed = sums_of(extent.reads, extent.reader, head.columns, names, extent.start, last.start)
-    compare(last, body.rows, summed)
+    try:
+        compare(last, body.rows, summed)
+    except InputError as error:
+        raise error.at(line_no=line_at(extent.reader, last.start)) from None
     return summed
 
 

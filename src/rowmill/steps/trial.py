@@ -139,7 +139,7 @@ class Outcome(NamedTuple):
         if found is None:
             return cls(FAILED, "the function returned None", None, None)
         value, writes = plain(found), run.job.writes
-        shown = _masked(value, run.job.sensitive)
+        shown = masked(value, run.job.sensitive)
         try:
             line = writes.encode([shown], writes.columns_of(shown)).decode(writes.encoding)
         except ProcessingError as error:
@@ -155,8 +155,8 @@ def _tried(run: Run, row: RowAt, given: dict[str, Any], once: Outcome, again: Ou
         line=row.chunk.first_line,
         outcome=once.kind,
         reason=hidden_in(once.reason, given, hidden),
-        read=_masked(given, hidden),
-        table=None if saved is None else _masked(saved, [_column(table, name) for name in hidden]),
+        read=masked(given, hidden),
+        table=None if saved is None else masked(saved, [column_of(table, name) for name in hidden]),
         output=once.output,
         differs=_differs(once, again),
     )
@@ -167,15 +167,16 @@ def table_row(declared: Table, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         return {}
     names = value if declared.columns is None else declared.columns
-    cells = ((_column(declared, name), value.get(name)) for name in names)
+    cells = ((column_of(declared, name), value.get(name)) for name in names)
     return {name: None if declared.null is not None and cell == declared.null else cell for name, cell in cells}
 
 
-def _column(declared: Table | None, name: str) -> str:
+def column_of(declared: Table | None, name: str) -> str:
+    """Return how a table names a result's column."""
     return name if declared is None or declared.columns is None else declared.columns.get(name, name)
 
 
-def _masked(value: Any, hidden: Sequence[str]) -> Any:
+def masked(value: Any, hidden: Sequence[str]) -> Any:
     """Return a value by column without what no view may show."""
     if not isinstance(value, dict):
         return value

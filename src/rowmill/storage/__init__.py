@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
+UNDER_WAY = "the run is under way in"  # how an error begins that says that another holds a claim
+
+
 class Stat(msgspec.Struct, frozen=True):
     """An object's length and what changes when it changes."""
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from rowmill.errors import RowmillError, StateError
+from rowmill.storage import UNDER_WAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -153,7 +154,7 @@ def _is_free(storage: Storage, name: str, number: int, record: Record, beats: Be
 
 def _under_way(record: Record | None) -> StateError:
     holder = "another process" if record is None else f"process {record.pid} on {record.host}"
-    return StateError(f"the run is under way in {holder}", hint="wait for it; `rowmill status` shows how far it is")
+    return StateError(f"{UNDER_WAY} {holder}", hint="wait for it; `rowmill status` shows how far it is")
 
 
 def numbers(storage: Storage, name: str) -> list[int]:

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 ONE_BY_ONE = 50  # the latest runs: a name for each run that ever was would be too many
 KIND = "text/plain; version=0.0.4; charset=utf-8"
+UNREADABLE = "unreadable"  # a run whose objects were damaged
 STATES = (
     standing.SUCCEEDED, standing.HELD, standing.RUNNING, standing.IN_PODS, standing.SPLIT, standing.FAILED,
-    standing.INTERRUPTED,
+    standing.INTERRUPTED, UNREADABLE,
 )  # fmt: skip
 ABOUT = {
     "rowmill_runs": "Runs of the workspace, by state.",
@@ -74,7 +75,7 @@ def of_run(one: Status) -> list[Sample]:
         "rowmill_run_rows_per_second": one.rows_per_second,
         "rowmill_run_left_seconds": one.eta_s,
         "rowmill_run_failed": int(one.state == standing.FAILED),
-        "rowmill_run_started_timestamp_seconds": _timestamp(one.started),
+        "rowmill_run_started_timestamp_seconds": _timestamp(one.started) if one.started else None,
         "rowmill_run_ended_timestamp_seconds": None if one.ended is None else _timestamp(one.ended),
     }
     return [(name, labels, value) for name, value in values.items() if value is not None]

@@ -42,7 +42,7 @@ def document(title: str, body: Markup, *, live: str = "", trail: Sequence[tuple[
     )
     names = ((" / ", tag("a", name, href=address)) for name, address in trail)
     bar = tag("header", tag("a", "Rowmill", href="/", class_="brand"), tag("nav", names, aria_label="You are at"))
-    sign = tag("p", "The page no longer hears from the server.", id="lost", role="status", hidden=True)
+    sign = tag("p", "The server does not answer; what is shown is as it was.", id="lost", role="status", hidden=True)
     return _html(title, head, joined(_skip(), bar, tag("main", body, id="main", data_live=live or None), sign))
 
 
@@ -75,7 +75,7 @@ def runs_table(found: Sequence[Status]) -> Markup:
             parts.pill(one.state),
             wording.file_name(one.input),
             progress(one),
-            wording.moment(one.started),
+            wording.moment(one.started) if one.started else None,
             took(one),
         )
         for one in found
@@ -154,10 +154,22 @@ def partition_page(seen: Look, number: int, rejects: Sequence[Refused], viewer: 
         tag("section", tag("dl", (tag("div", tag("dt", a), tag("dd", b)) for a, b in facts), class_="facts")),
         tag("section", tag("h2", "Refused rows"), parts.rejects_table(seen, rejects, viewer)) if rejects else None,
         (_failure(failure, viewer) for failure in _failed(seen, number)),
+        _neighbours(seen, number),
     )
     at = f"/runs/{seen.record.run_id}"
     trail = [(seen.record.run_id, at), (f"partition {number:,}", f"{at}/partitions/{number}")]
     return document(f"Partition {number:,}", body, trail=trail)
+
+
+def _neighbours(seen: Look, number: int) -> Markup:
+    """Return the way to the partitions before and after."""
+    at = f"/runs/{seen.record.run_id}/partitions"
+    links = (
+        tag("a", f"{word} partition {other:,}", href=f"{at}/{other}", rel=rel)
+        for word, other, rel in (("Before:", number - 1, "prev"), ("After:", number + 1, "next"))
+        if 0 <= other < seen.status.partitions
+    )
+    return tag("nav", links, class_="neighbours", aria_label="Partitions beside it")
 
 
 def _failed(seen: Look, number: int) -> list[Failure]:
@@ -167,8 +179,6 @@ def _failed(seen: Look, number: int) -> list[Failure]:
 
 def _failure(failure: Failure, viewer: Viewer) -> Markup:
     """Return a failed try; its log may show rows, and is for whoever has the token."""
-    hint = failure.error.get("hint")
-    told = (tag("p", wording.problem(failure.error)), tag("p", "Next: ", hint, class_="hint") if hint else None)
     log = None
     if failure.log and viewer.key:
         log = tag("details", tag("summary", "What it wrote last"), tag("pre", failure.log, tabindex="0"))
@@ -179,7 +189,7 @@ def _failure(failure: Failure, viewer: Viewer) -> Markup:
     return tag(
         "section",
         tag("h2", f"Attempt {number} failed", where),
-        tag("div", told, class_="matter failed"),
+        parts.matter(wording.problem(failure.error), failure.error.get("hint"), class_="matter failed"),
         log,
     )
 
@@ -197,8 +207,7 @@ def partition_line(seen: Look, number: int) -> str:
 
 def problem_page(message: str, hint: str, title: str) -> str:
     """Return what is said in place of a page."""
-    next_ = tag("p", "Next: ", hint, class_="hint") if hint else None
-    return document(title, joined(tag("h1", title), tag("div", tag("p", message), next_, class_="matter")))
+    return document(title, joined(tag("h1", title), parts.matter(message, hint)))
 
 
 def report(seen: Look, rejects: Sequence[Refused]) -> str:

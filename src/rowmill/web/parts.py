@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from rowmill.model.rates import Span, rates
 from rowmill.runners import standing
 from rowmill.web import cells, drawing, wording
 from rowmill.web.markup import Markup, joined, tag
+from rowmill.web.pace import pace
 from rowmill.web.steps import LIVE, graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rowmill.model.failure import Failure
-    from rowmill.model.rates import Rate
-    from rowmill.model.report import Report
+    from rowmill.model.report import Amendment, Report
     from rowmill.runners.seeing import Look, Refused
 
 SLOWEST, FAILURES = 8, 12
@@ -68,20 +66,25 @@ def pill(state: str) -> Markup:
 def summary(seen: Look) -> Markup:
     """Return which run it is, and what is the matter with it."""
     status, failure = seen.status, seen.status.failure
-    matter = None
+    what = None
     if failure is not None:
-        hint = tag("p", "Next: ", failure["hint"], class_="hint") if failure.get("hint") else None
-        matter = tag("div", tag("p", wording.problem(failure)), hint, class_="matter failed", role="alert")
+        what = matter(wording.problem(failure), failure.get("hint"), class_="matter failed", role="alert")
     elif status.next:
-        matter = tag("div", tag("p", status.next[:1].upper(), status.next[1:], "."), class_="matter")
+        what = matter(f"{status.next[:1].upper()}{status.next[1:]}.")
     way = tag("p", wording.file_name(status.input), " → ", wording.file_name(status.output), class_="way")
     title = tag("h1", status.job, " ", pill(status.state))
-    return joined(title, way, matter)
+    return joined(title, way, what)
+
+
+def matter(message: str, hint: object = "", class_: str = "matter", **attributes: str) -> Markup:
+    """Return what is the matter, and what to do next."""
+    next_ = tag("p", "Next: ", wording.said(str(hint)), class_="hint") if hint else None
+    return tag("div", tag("p", wording.said(message)), next_, class_=class_, **attributes)
 
 
 def controls(seen: Look, viewer: Viewer, told: str) -> Markup:
     """Return the buttons by which a live run is controlled, for whoever may."""
-    answer = tag("p", told, class_="told", role="status") if told else None
+    answer = tag("p", wording.said(told), class_="told", role="status") if told else None
     if seen.status.state not in LIVE or not viewer.linked:
         return joined(answer)
     if not viewer.key:
@@ -166,60 +169,6 @@ def _title(text: str, note: str = "") -> Markup:
     return tag("h2", text, tag("span", note, class_="quiet") if note else None)
 
 
-def pace(seen: Look) -> Markup:
-    """Return rows per second, and the time that was left, over time."""
-    over_time = over_time_of(seen, time.time())
-    if not over_time:
-        return Markup()
-    speeds, left = [one.rows_per_second for one in over_time], [one.left_s for one in over_time]
-    top, most_left = max(speeds) or 1.0, max((one for one in left if one is not None), default=0.0) or 1.0
-    lasted = wording.duration(over_time[-1].at_s - over_time[0].at_s)
-    said = f"Rows per second over {lasted}: at most {wording.number(top)}, at the end {wording.number(speeds[-1])}"
-    said_left = f"Time left over {lasted}: at most {wording.duration(most_left)}"
-    marks = [wording.compact(top), wording.compact(top / 2)]
-    marks_left = [wording.duration(most_left), wording.duration(most_left / 2)]
-    return tag(
-        "div",
-        _chart("Rows per second", drawing.area(speeds, top, said), marks, lasted),
-        _chart("Time left", drawing.curve(left, most_left, said_left), marks_left, lasted),
-        class_="charts",
-    )
-
-
-def _chart(title: str, drawn: Markup, marks: Sequence[str], lasted: str) -> Markup:
-    return tag(
-        "figure",
-        tag("figcaption", title),
-        tag("div", (tag("span", mark) for mark in (*marks, "0")), class_="y", aria_hidden="true"),
-        tag("div", drawn, class_="plot"),
-        tag("div", tag("span", "0"), tag("span", lasted), class_="x", aria_hidden="true"),
-        class_="chart",
-    )
-
-
-def over_time_of(seen: Look, now_s: float) -> list[Rate]:
-    """Return the pace of a run, as far as receipts tell; before the first of them, as progress does.
-
-    Rows under way count as done evenly since their partitions may have begun, else the last moments would look slow.
-    """
-    ends = {one.partition: wording.seconds_of(one.end) for one in seen.receipts.values() if one.end}
-    told = [
-        Span(ends[one.partition] - one.seconds, ends[one.partition], one.counts.read)
-        for one in seen.receipts.values()
-        if one.partition in ends
-    ]
-    return rates([*told, *_under_way(seen, now_s)], seen.status.rows, until_s=max(ends.values(), default=None))
-
-
-def _under_way(seen: Look, now_s: float) -> list[Span]:
-    if seen.status.state != standing.RUNNING or seen.manifest is None:
-        return []
-    rows = seen.status.rows_done - sum(seen.manifest.partitions[index].rows for index in seen.done)
-    begun = max((wording.seconds_of(one.start) for one in seen.attempts.values()), default=now_s)
-    since = max(begun, now_s - cells.middle_s(seen)) if seen.receipts else begun
-    return [Span(since, now_s, rows)] if rows > 0 and since < now_s else []
-
-
 def slowest(seen: Look, viewer: Viewer) -> Markup:
     """Return the partitions that took longest."""
     found = cells.slowest(seen, SLOWEST)
@@ -269,9 +218,10 @@ def refused(seen: Look, rejects: Sequence[Refused], viewer: Viewer) -> Markup:
     if not seen.status.rejected:
         return Markup()
     count = f"{len(rejects):,} of {seen.status.rejected:,}" if len(rejects) < seen.status.rejected else ""
-    note = None
-    if viewer.linked and not viewer.key:
-        note = tag("p", "The rows' text is shown to whoever opens the page with the token.", class_="quiet")
+    amended = seen.status.state == standing.HELD or (seen.report is not None and seen.report.amendments)
+    left = (tag("p", "What is left of them: ", tag("code", "rowmill rejects"), class_="quiet"),) if amended else ()
+    hidden = ("The rows' text is shown to whoever opens the page with the token.",)
+    note = (*left, *(tag("p", one, class_="quiet") for one in hidden if viewer.linked and not viewer.key))
     return joined(_title("Refused rows", count), rejects_table(seen, rejects, viewer), note)
 
 
@@ -357,8 +307,15 @@ def _proved(report: Report) -> list[tuple[str, object]]:
         ("Input", joined(report.input.url, " ", tag("code", report.input.digest))),
         ("Output", joined(report.output.url, " ", tag("code", whole or f"{len(report.output_digest):,} digests"))),
         *([("Rejects", report.rejects)] if report.rejects else []),
+        *((f"Repair {one.number}", _amended(one)) for one in report.amendments),
         *([("Table", f"{report.table}, {report.table_rows or 0:,} rows")] if report.table else []),
         ("Code", joined(tag("code", one) for one in report.code_digests)),
         ("By", f"{report.who.user} on {report.who.host}, Rowmill {report.versions.get('rowmill', '')}"),
         ("Run", tag("code", report.run_id)),
     ]
+
+
+def _amended(one: Amendment) -> Markup:
+    waived = f", {wording.some(len(one.waived), 'row')} waived: {one.reason}" if one.waived else ""
+    done = f"by {one.by}: {one.corrected:,} corrected, {one.written:,} of them written{waived}, "
+    return joined(done, wording.moment(one.at))

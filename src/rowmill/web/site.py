@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from rowmill.errors import RowmillError, StateError
+from rowmill.errors import RowmillError, StateError, TransientError
 from rowmill.runners.seeing import refused
 from rowmill.web import metrics, pages, parts
 from rowmill.web.access import form_key_of, same
@@ -34,7 +34,13 @@ if TYPE_CHECKING:
     from rowmill.web.markup import Markup
     from rowmill.web.watching import Watching
 
+STILL_THERE = ":\n\n"  # what stands between may take a connection that says nothing for dead
 RUN_ID = re.compile(r"[0-9a-f]{16}")
+PROBLEMS: dict[type[RowmillError], tuple[int, str]] = {
+    StateError: (404, "Not found"),
+    TransientError: (503, "The workspace does not answer"),
+}
+OTHER_PROBLEM = (500, "This cannot be shown")
 CONTROLS = ("pause", "resume", "scale", "cancel")
 MOST_WORKERS = 10_000
 REJECTS_OF_PARTITION = 100
@@ -84,8 +90,7 @@ def _not_found(_request: Request, _error: Exception) -> Response:
 
 def _failed(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RowmillError)  # noqa: S101 - it is registered for these
-    status = 404 if isinstance(error, StateError) else 503
-    title = "Not found" if status == 404 else "The workspace does not answer"  # noqa: PLR2004
+    status, title = next((told for kind, told in PROBLEMS.items() if isinstance(error, kind)), OTHER_PROBLEM)
     return HTMLResponse(pages.problem_page(error.message, error.hint, title), status)
 
 
@@ -171,6 +176,8 @@ def _stream(now: Callable[[], tuple[dict[str, Markup], bool, float]]) -> Respons
                 drawn, live, rest_s = {}, True, 5.0
             if changed := {name: part for name, part in drawn.items() if sent.get(name) != part}:
                 yield _event("parts", changed)
+            else:
+                yield STILL_THERE
                 sent = {**sent, **changed}
             if not live:
                 yield _event("end", {})

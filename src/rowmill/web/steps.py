@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rowmill.runners import standing
 from rowmill.web import drawing, wording
-from rowmill.web.markup import Markup, joined, tag
+from rowmill.web.markup import Markup, tag
 
 if TYPE_CHECKING:
     from rowmill.runners.seeing import Look
+    from rowmill.runners.standing import Status
 
-DONE, ACTIVE, FAILED, WAITING, STOPPED = "done", "active", "failed", "waiting", "stopped"
-WORDS = {DONE: "done", ACTIVE: "at work", FAILED: "failed", WAITING: "waits", STOPPED: "stopped"}
+DONE, ACTIVE, FAILED, WAITING = "done", "active", "failed", "waiting"
+STOPPED, HELD, PAUSED = "stopped", "held", "paused"
+WORDS = {ACTIVE: "at work", WAITING: "waits"}  # for the others the state is the word
 LIVE = (standing.RUNNING, standing.IN_PODS)
 
 
@@ -31,7 +33,7 @@ def steps(seen: Look) -> tuple[Step, ...]:
     counted = seen.manifest is not None or report is not None
     processed = counted and status.partitions_done >= status.partitions
     at = 3 if report is not None else 2 if processed else 1 if counted else 0
-    states = [DONE if place < at else _here(status.state) if place == at else WAITING for place in range(3)]
+    states = [DONE if place < at else _here(status) if place == at else WAITING for place in range(3)]
     facts = (_split(seen), _process(seen), _merge(seen))
     share = status.rows_done / status.rows if status.rows else float(processed)
     return tuple(
@@ -40,10 +42,12 @@ def steps(seen: Look) -> tuple[Step, ...]:
     )
 
 
-def _here(state: str) -> str:
-    if state in LIVE:
+def _here(status: Status) -> str:
+    if status.next == standing.RESUME:
+        return PAUSED
+    if status.state in LIVE:
         return ACTIVE
-    return {standing.FAILED: FAILED, standing.SPLIT: WAITING}.get(state, STOPPED)
+    return {standing.FAILED: FAILED, standing.SPLIT: WAITING, standing.HELD: HELD}.get(status.state, STOPPED)
 
 
 def _split(seen: Look) -> tuple[str, ...]:
@@ -72,7 +76,8 @@ def _process(seen: Look) -> tuple[str, ...]:
 def _merge(seen: Look) -> tuple[str, ...]:
     report = seen.report
     if report is None:
-        return ()
+        held = seen.status.state == standing.HELD
+        return (wording.some(seen.status.rejected, "refused row"), "await repair or waiver") if held else ()
     table = (f"{report.table_rows:,} table rows",) if report.table_rows is not None else ()
     took = f"in {wording.duration(report.seconds.merge)}"
     return (wording.some(report.output.rows, "output row"), wording.size(report.output.bytes), *table, took)
@@ -84,19 +89,22 @@ def graph(seen: Look) -> Markup:
 
 
 def _node(step: Step) -> Markup:
-    word = WORDS[step.state]
-    sign = drawing.icon({STOPPED: "held"}.get(step.state, step.state)) if step.state != ACTIVE else None
-    ring = drawing.ring(step.share, f"{step.share:.0%} done") if step.state == ACTIVE else None
-    percent = f" · {step.share:.0%}" if step.name == "process" and step.state in (ACTIVE, STOPPED, FAILED) else ""
+    under_way = step.name == "process" and step.state in (ACTIVE, PAUSED, STOPPED, FAILED)
     return tag(
         "li",
         drawing.arrow() if step.name != "split" else None,
         tag(
             "div",
-            joined(sign, ring),
+            _sign(step),
             tag("h2", step.name),
-            tag("p", word, percent, class_="how"),
+            tag("p", WORDS.get(step.state, step.state), f" · {step.share:.0%}" if under_way else "", class_="how"),
             tag("ul", (tag("li", fact) for fact in step.facts)) if step.facts else None,
             class_=f"node {step.state}",
         ),
     )
+
+
+def _sign(step: Step) -> Markup:
+    if step.state == ACTIVE:
+        return drawing.ring(step.share, f"{step.share:.0%} done")
+    return drawing.icon(HELD if step.state in (STOPPED, PAUSED) else step.state)

@@ -6,23 +6,26 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from rowmill.errors import IntegrityError, StateError
 from rowmill.runners import standing
 from rowmill.runners.seeing import look, refused
+from rowmill.runners.standing import Status
+from rowmill.web.metrics import UNREADABLE
 from rowmill.web.steps import LIVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeVar
 
+    from rowmill.errors import RowmillError
     from rowmill.runners.seeing import Look, Refused
-    from rowmill.runners.standing import Status
     from rowmill.storage import Storage
 
     T = TypeVar("T")
 
 FRESH_S = 1.0
 REST = 10  # a look is good for so many times as long as it took: looking takes a tenth of the time at most
-MOST_RUNS = 8
+MOST_RUNS = 32
 REJECTS = 10
 ALL_RUNS = "all"
 
@@ -30,6 +33,27 @@ ALL_RUNS = "all"
 def _has_more(seen: Look) -> bool:
     """Whether a run that has ended has receipts that are not read yet; a live one would always have some."""
     return seen.status.state not in LIVE and len(seen.receipts) < len(seen.done)
+
+
+def unreadable(run_id: str, error: RowmillError) -> Status:
+    """Return what is told of a run whose objects do not read."""
+    return Status(
+        run_id,
+        job=run_id,
+        state=UNREADABLE,
+        input="",
+        output="",
+        started="",
+        ended=None,
+        rows=0,
+        rows_done=0,
+        partitions=0,
+        partitions_done=0,
+        rejected=0,
+        rows_per_second=None,
+        eta_s=None,
+        failure=error.as_dict(),
+    )
 
 
 class Watching:
@@ -44,7 +68,16 @@ class Watching:
 
     def runs(self) -> list[Status]:
         """Return how all runs stand, the latest first."""
-        return self._fresh(ALL_RUNS, lambda _: standing.all_runs(self.place), lambda _: False)
+        return self._fresh(ALL_RUNS, lambda _: standing.all_runs(self.place, self._status), lambda _: False)
+
+    def _status(self, run_id: str) -> Status | None:
+        """Return how a run stands; of one that has not ended well, no receipt is read twice for the list either."""
+        try:
+            return standing.ended_well(self.place, run_id) or self.run(run_id).status
+        except StateError:
+            return None
+        except IntegrityError as error:  # one that was damaged does not hide the others
+            return unreadable(run_id, error)
 
     def run(self, run_id: str) -> Look:
         """Return a look at a run.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from rowmill.web.markup import Markup, tag
+from rowmill.web.markup import Markup, joined, tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +75,11 @@ def file_name(url: str) -> Markup:
     name = url.rstrip("/").rpartition("/")[2] or url
     shown = name if len(name) <= LONG_NAME else f"{name[: LONG_NAME // 2]}…{name[-LONG_NAME // 2 :]}"
     return tag("span", shown, class_="file", title=url)
+
+
+def said(text: str) -> Markup:
+    """Return a sentence in which commands stand between backticks, as messages have them."""
+    return joined(tag("code", part) if place % 2 else part for place, part in enumerate(text.split("`")))
 
 
 def problem(error: Mapping[str, str | int]) -> str:

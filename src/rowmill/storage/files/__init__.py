@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from rowmill.errors import InputError, StateError
-from rowmill.storage import Piece, Stat
+from rowmill.storage import UNDER_WAY, Piece, Stat
 from rowmill.storage.files.disk import (
     FileWriter,
     Unfinished,
@@ -177,9 +177,7 @@ class Files:
         try:
             if not any(held(descriptor, path) or time.sleep(PAUSE_S) for _ in range(PATIENCE)):  # type: ignore[func-returns-value]
                 holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "another process"
-                raise StateError(
-                    f"the run is under way in {holder}", hint="wait for it; `rowmill status` shows how far it is"
-                )
+                raise StateError(f"{UNDER_WAY} {holder}", hint="wait for it; `rowmill status` shows how far it is")
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
             sweep(files_under(str(path.parent)))

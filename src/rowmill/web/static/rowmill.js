@@ -27,7 +27,7 @@ if (main?.dataset.live) {
   source.addEventListener("parts", (event) => bringIn(JSON.parse(event.data)));
   source.addEventListener("end", () => source.close());
   source.onopen = () => { lost.hidden = true; };
-  source.onerror = () => { lost.hidden = source.readyState === EventSource.CLOSED; };
+  source.onerror = () => { lost.hidden = false; }; // the browser goes on trying
 }
 
 document.addEventListener("submit", (event) => {
