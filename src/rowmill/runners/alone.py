@@ -30,6 +30,7 @@ def split(
     fresh: bool = False,
     overwrite: bool = False,
     execution: str = "",
+    tell: Callable[[str], None] = lambda _: None,
     **chosen: Any,
 ) -> Begun | Duplicate:
     """Take the first step alone: publish the manifest, or use the one that is there; return what is left to do.
@@ -43,10 +44,11 @@ def split(
         fresh: As for `run`.
         overwrite: As for `run`.
         execution: ARN of the state machine's execution that asks: another that has the run makes this one a duplicate.
+        tell: Called with what was changed since the run had ended well.
         chosen: Other settings of `run`, by name.
     """
     made, where = start(Asked(job, input, output, params, chosen, fresh))
-    how = How(where, made.record.workers, keep_code, fresh, overwrite, execution=execution)
+    how = How(where, made.record.workers, keep_code, fresh, overwrite, execution=execution, tell=tell)
     return sharing.begin(made, how)
 
 
