@@ -9,6 +9,7 @@ from rowmill.runners import coordinator, sharing
 from rowmill.runners.coordinator import How
 from rowmill.runners.opening import open_run, workspace_at
 from rowmill.runners.starting import Asked, start
+from rowmill.steps.source import check_not_replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -113,10 +114,12 @@ def merge(run_id: str, *, workspace: str | None = None, job: str = "") -> Report
 
     Raises:
         StateError: Partitions lack their receipt.
+        InputError: The input was replaced since.
     """
     made = open_run(workspace_at(workspace), run_id, job_ref=job)
     manifest = sharing.manifest_of(made)
     with sharing.claimed(made) as claim:
         if (done := coordinator.finished(made)) is not None:
             return done
+        check_not_replaced(made)
         return coordinator.merge_alone(made._replace(check_claim=claim.check), manifest)
