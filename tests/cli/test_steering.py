@@ -113,7 +113,7 @@ def test_a_paused_run_that_is_cancelled_ends(desk: Desk, until: Any) -> None:
 
 
 def test_workers_are_added_and_taken_away_and_nothing_is_lost(desk: Desk, until: Any) -> None:
-    run = live(desk, until, "--on", "processes", "--workers", "1")
+    run = live(desk, until, "--on", "processes", "--workers", "1", pause_s="0.03")
     with run.process:
         assert len(list(desk.folder.glob("pids/*"))) == 1
         scaled = desk("scale", run.run, "--workers", "3")

@@ -9,6 +9,7 @@ import signal
 import time
 
 import pytest
+
 from conftest import alive, children_of, wait_until
 
 ROWS, SIZE = 60_000, 4_000

@@ -163,3 +163,14 @@ def test_a_run_tells_its_report_without_rows_and_its_failure_with_its_exit_code(
     assert (second.value["event"], second.value["error"]["exit_code"]) == ("failed", 3)
     assert b"private" not in second.body
     assert b"name 1" not in first.body
+
+
+def test_a_run_that_is_held_is_told_with_its_report_and_what_to_do(desk: Desk) -> None:
+    desk.write("job.py", ECHO)
+    desk.write("in.csv", "id,name\n1,a\n2,private,more\n")
+    with hook(200) as (url, got):
+        assert desk("run", "job.py", "in.csv", "--rejects", "hold", "--notify", url).code == 7
+    (one,) = got
+    assert (one.value["event"], one.value["report"]["held"], one.value["error"]["exit_code"]) == ("held", 1, 7)
+    assert "rowmill repair" in one.value["error"]["hint"]
+    assert b"private" not in one.body

@@ -108,6 +108,18 @@ def test_repaired_rows_are_not_done_anew_unrepaired_when_the_table_lost_them(pla
     assert place.run(rejects="2").status == "repeated"
 
 
+def test_a_step_alone_tells_the_same_as_a_run(place: Place) -> None:
+    place.write("a,1\n", OLD)
+    place.run()
+    place.output.unlink()
+    words = {"workspace": str(place.folder / "w"), "table": f"sqlite:///{place.folder}/t.db", "on": "inline"}
+    api.split(f"{place.folder}/job.py", str(place.folder / "in.csv"), tell=place.notes.append, **words)
+    assert "its output is gone" in place.notes[0]
+    place.write("a,0\n", OLD - 1)
+    with pytest.raises(StateError, match="older"):
+        api.split(f"{place.folder}/job.py", str(place.folder / "in.csv"), **words)
+
+
 def test_an_output_that_is_gone_is_told_before_it_is_published_again(place: Place) -> None:
     place.write("a,1\n", OLD)
     place.run()

@@ -83,6 +83,9 @@ def test_which_row_must_be_said_once(finished: Made, which: dict[str, object]) -
 def test_an_input_that_was_moved_is_read_where_it_is_and_one_that_was_changed_is_refused(tmp_path: Path) -> None:
     run = made(tmp_path)
     moved = (tmp_path / "in.csv").rename(tmp_path / "moved.csv")
+    with pytest.raises(InputError) as refused:
+        api.show(run.run, ordinal=8, workspace=run.workspace)
+    assert "--input" in refused.value.hint
     (one,) = api.show(run.run, ordinal=8, input=str(moved), workspace=run.workspace)
     assert one.read["id"] == "k8"
     moved.write_bytes(moved.read_bytes().replace(b"note 9", b"NOTE 9"))

@@ -8,6 +8,8 @@ import signal
 import sqlite3
 import time
 from contextlib import closing, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +21,6 @@ from rowmill.runners import dropping, watching
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
-    from pathlib import Path
 
 __all__ = ["desk", "until"]
 
@@ -312,6 +313,17 @@ def test_what_cannot_go_well_is_refused_before_the_first_file(drop: Desk, option
     done, ends = watch(drop, *options)
     assert (done.code, ends) == (2, [])
     assert there(drop) == ["a.csv"]
+
+
+def test_a_place_on_another_file_system_is_refused(drop: Desk) -> None:
+    other = Path("/dev/shm")  # noqa: S108 - where Linux has one in memory
+    if not other.is_dir() or other.stat().st_dev == drop.folder.stat().st_dev:
+        pytest.skip("there is no other file system")
+    with TemporaryDirectory(dir=other) as folder:
+        done, ends = watch(drop, "--done-dir", folder)
+        assert list(Path(folder).iterdir()) == []
+    assert (done.code, ends) == (2, [])
+    assert "hard links" in done.err
 
 
 def test_a_job_that_is_not_there_and_a_second_watcher_are_refused(drop: Desk, until: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 
 import pytest
 
@@ -47,6 +48,9 @@ def receipts(run) -> dict[str, bytes]:
 def test_a_run_that_is_cancelled_ends_all_its_pods_and_the_same_command_goes_on(cluster, make, few_orders) -> None:
     run, process = held(make, few_orders, fan_out="per-partition", rows_per_partition="250")
     cluster.until(lambda: len(receipts(run)) == 2 and len(run.jobs("process")) == 4, process)  # the others wait
+    logs = run.rowmill("logs", run_of(receipts(run)), "--on", "kubernetes", "--namespace", cluster.namespace, "--json")
+    assert logs.code == 0, logs.err
+    assert {0, 1, 2, 3} <= {one["partition"] for one in json.loads(logs.out)["logs"]}
     cancelled = run.control("cancel")
     assert cancelled.code == 0, cancelled.err
     assert "what has a receipt stays done" in cancelled.out

@@ -144,6 +144,25 @@ def test_a_finished_run_is_a_duplicate_with_its_report(begin, steps, tmp_path):
     assert begin(SECOND).report.output == report.output
 
 
+def test_what_came_of_a_file_that_another_has_replaced_is_not_published_over_the_other_s(begin, steps, tmp_path):
+    older = begin(FIRST).manifest.run_id
+    api.process(older, workspace=str(tmp_path / "work"))
+    (tmp_path / "in.csv").write_text("id\n3\n4\n5\n")
+    steps.body = {"status": "RUNNING"}
+    newer = end(begin(SECOND), tmp_path)
+    with pytest.raises(InputError, match="changed"):
+        api.merge(older, workspace=str(tmp_path / "work"))
+    assert (tmp_path / "in.csv_Output").read_text() == "3\n4\n5\n"
+    assert newer.counts.written == 3
+
+
+def test_what_came_of_a_file_that_is_gone_is_published(begin, tmp_path):
+    run_id = begin(FIRST).manifest.run_id
+    api.process(run_id, workspace=str(tmp_path / "work"))
+    (tmp_path / "in.csv").unlink()
+    assert api.merge(run_id, workspace=str(tmp_path / "work")).counts.written == 2
+
+
 def test_a_run_that_ended_well_without_an_execution_is_a_duplicate_too(begin, steps, tmp_path):
     end(begin(""), tmp_path)
     twin = begin(FIRST)

@@ -1,27 +1,15 @@
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
-from web_kit import SLOW, Served, a_run, ended, orders, rowmill, serving, start, until
+from web_kit import SLOW, Live, Shown, a_run, ended, opened, orders, rowmill, start, until
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
 MANY = 10_000
-
-
-class Shown(NamedTuple):
-    """A workspace with runs of all kinds, and its server."""
-
-    folder: Path
-    served: Served
-    finished: str
-    failed: str
-    many: str
 
 
 @pytest.fixture(scope="session")
@@ -35,27 +23,6 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     many = a_run(folder, MANY, range(MANY - 400))
     with opened(folder) as served:
         yield Shown(folder, served, finished, failed, many)
-
-
-@contextmanager
-def opened(folder: Path, *words: str) -> Iterator[Served]:
-    served = serving(folder, *words)
-    try:
-        yield served
-    finally:
-        ended(served.process)
-
-
-class Live(NamedTuple):
-    """A run that waits half-way for as long as there is a file."""
-
-    folder: Path
-    served: Served
-    run_id: str
-    process: subprocess.Popen[str]
-
-    def let_go(self) -> None:
-        (self.folder / "hold").unlink()
 
 
 @pytest.fixture

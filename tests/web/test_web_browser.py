@@ -16,7 +16,7 @@ from rowmill.web.drawing import columns_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from conftest import Live, Shown
+    from web_kit import Live, Shown
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -26,7 +26,7 @@ GROUNDS = {"light": "rgb(246, 246, 243)", "dark": "rgb(18, 21, 23)"}
 PICTURES = os.environ.get("PICTURES")  # a folder where screenshots are kept, for whoever wants to look
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # an event loop goes on as long as it lives, which other files would trip over
 def browser() -> Iterator[Browser]:
     assert CHROMIUM.exists(), "make servers installs it"
     expect.set_options(timeout=HANG_MS)

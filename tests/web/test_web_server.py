@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 import pytest
-from web_kit import OPEN_WORD, SECRET, a_run, ended, environment, listening, rowmill, start, until
+from web_kit import OPEN_WORD, SECRET, a_run, ended, environment, listening, opened, rowmill, start, until
 
-from conftest import opened
 from rowmill.web.access import form_key_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Live, Shown
+    from web_kit import Live, Shown
 
 
 def test_the_list_shows_all_runs_with_their_states(shown: Shown) -> None:
@@ -92,7 +91,7 @@ def test_a_token_does_not_lead_to_another_site(shown: Shown) -> None:
     assert answer.headers.get("location", "/").startswith("/elsewhere.example/")
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example"])
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "[", ""])
 def test_a_name_that_was_made_to_lead_here_is_refused(shown: Shown, host: str) -> None:
     assert shown.served.get("/", Host=host).code == 421
 

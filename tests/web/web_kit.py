@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import urlencode
@@ -26,7 +27,7 @@ from rowmill.model.report import Who
 from rowmill.model.run import RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 HANG_S = 60
@@ -150,6 +151,37 @@ def listening(process: subprocess.Popen[str]) -> Served:
     found = re.search(r"(http://\S+)/\?token=(\S+)", shown)
     assert found, shown
     return Served(found[1], found[2], process)
+
+
+class Shown(NamedTuple):
+    """A workspace with runs of all kinds, and its server."""
+
+    folder: Path
+    served: Served
+    finished: str
+    failed: str
+    many: str
+
+
+class Live(NamedTuple):
+    """A run that waits half-way for as long as there is a file."""
+
+    folder: Path
+    served: Served
+    run_id: str
+    process: subprocess.Popen[str]
+
+    def let_go(self) -> None:
+        (self.folder / "hold").unlink()
+
+
+@contextmanager
+def opened(folder: Path, *words: str) -> Iterator[Served]:
+    served = serving(folder, *words)
+    try:
+        yield served
+    finally:
+        ended(served.process)
 
 
 def a_run(folder: Path, partitions: int, done: Iterable[int], *, failed: Iterable[int] = ()) -> str:

@@ -74,7 +74,7 @@ def run(
         progress.with_metrics(shown, metrics_file, {"job": job, "input": input}) as watch,
     ):
         do = partial(api.run, job, input, **chosen, watch=watch, tell=telling.note)
-        report = api.told(notify, job, input, do, telling.note)
+        report = api.told(notify, job, input, do, telling.note, workspace=chosen["workspace"])
     if isinstance(report, Ended):  # of an execution: its own pods have told it
         telling.answer_json(report) if as_json else telling.answer(layout.ended_text(report))
         return
@@ -91,7 +91,7 @@ def is_duplicate(job: str, given: str, execution: str, chosen: dict[str, Any]) -
     from rowmill.runners.sharing import Duplicate
 
     with telling.users_code():
-        begun = api.split(job, given, **chosen, execution=execution)
+        begun = api.split(job, given, **chosen, execution=execution, tell=telling.note)
     if isinstance(begun, Duplicate):
         ending.duplicate("run", *begun)
         telling.answer(f"run {begun.run_id} has another execution: {begun.of or 'it has ended well'}")

@@ -34,7 +34,7 @@ def split(
 
     declared.refuse_keep_and_fresh(chosen)
     with telling.users_code():
-        begun = api.split(job, input, **chosen)
+        begun = api.split(job, input, **chosen, tell=telling.note)
     if isinstance(begun, Duplicate):
         ending.duplicate("split", *begun)
         answer_duplicate(begun, as_json=as_json)

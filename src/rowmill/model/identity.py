@@ -6,7 +6,6 @@ import hashlib
 import re
 import uuid
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,6 +69,8 @@ def row_namespace(job: str, digest: str) -> uuid.UUID:
 
 def without_credentials(url: str) -> str:
     """Return `url` without user, password and query; safe to keep, show and compare."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    scheme, mark, rest = re.split("[?#]", url, maxsplit=1)[0].partition("://")
+    if not mark:
+        return scheme
+    place, slash, path = rest.partition("/")
+    return f"{scheme.lower()}://{place.rpartition('@')[2]}{slash}{path}"

@@ -9,6 +9,7 @@ from rowmill.runners import coordinator, sharing
 from rowmill.runners.coordinator import How
 from rowmill.runners.opening import open_run, workspace_at
 from rowmill.runners.starting import Asked, start
+from rowmill.steps.source import check_not_replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,6 +30,7 @@ def split(
     fresh: bool = False,
     overwrite: bool = False,
     execution: str = "",
+    tell: Callable[[str], None] = lambda _: None,
     **chosen: Any,
 ) -> Begun | Duplicate:
     """Take the first step alone: publish the manifest, or use the one that is there; return what is left to do.
@@ -42,10 +44,11 @@ def split(
         fresh: As for `run`.
         overwrite: As for `run`.
         execution: ARN of the state machine's execution that asks: another that has the run makes this one a duplicate.
+        tell: Called with what was changed since the run had ended well.
         chosen: Other settings of `run`, by name.
     """
     made, where = start(Asked(job, input, output, params, chosen, fresh))
-    how = How(where, made.record.workers, keep_code, fresh, overwrite, execution=execution)
+    how = How(where, made.record.workers, keep_code, fresh, overwrite, execution=execution, tell=tell)
     return sharing.begin(made, how)
 
 
@@ -111,10 +114,12 @@ def merge(run_id: str, *, workspace: str | None = None, job: str = "") -> Report
 
     Raises:
         StateError: Partitions lack their receipt.
+        InputError: The input was replaced since.
     """
     made = open_run(workspace_at(workspace), run_id, job_ref=job)
     manifest = sharing.manifest_of(made)
     with sharing.claimed(made) as claim:
         if (done := coordinator.finished(made)) is not None:
             return done
+        check_not_replaced(made)
         return coordinator.merge_alone(made._replace(check_claim=claim.check), manifest)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FAILURE = ".failure.json"
+PROBE = ".rowmill-probe"
 
 
 class Places(NamedTuple):
@@ -67,10 +68,28 @@ def prepare(places: Places) -> None:
         if place.samefile(places.folder):
             raise ConfigurationError(f"{place} is the watched folder itself", hint="what is put there would be run")
     for place in (places.done, places.failed):
-        if place.stat().st_dev != places.folder.stat().st_dev:
-            raise ConfigurationError(
-                f"{place} is on another file system than {places.folder}", hint="a file is moved whole or not at all"
-            )
+        _try_to_move(places.folder, place)
+
+
+def _try_to_move(folder: Path, place: Path) -> None:
+    """Give a file a second name there, and take both away.
+
+    Raises:
+        ConfigurationError: It is on another file system, or on one without hard links.
+    """
+    probe, other = folder / PROBE, place / PROBE
+    try:
+        probe.touch()
+        other.unlink(missing_ok=True)
+        os.link(probe, other)
+    except OSError as error:
+        raise ConfigurationError(
+            f"files of {folder} cannot be moved to {place}: {error.strerror}",
+            hint="both must be on one file system that has hard links: a file is moved whole or not at all",
+        ) from None
+    finally:
+        probe.unlink(missing_ok=True)
+        other.unlink(missing_ok=True)
 
 
 def dropped(places: Places) -> list[Path]:

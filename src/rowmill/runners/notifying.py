@@ -9,6 +9,7 @@ import ipaddress
 import os
 import random
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,8 +17,10 @@ import msgspec
 
 from rowmill import wire
 from rowmill.errors import ConfigurationError, HeldError, RowmillError
-from rowmill.model import policy
+from rowmill.model import codec, policy
+from rowmill.model.report import Report
 from rowmill.runners.attempts import now
+from rowmill.runners.opening import workspace_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +40,7 @@ class Notice(msgspec.Struct, frozen=True):
         event: `done`, `held` or `failed`.
         job, input: What was asked for.
         at: When, ISO 8601, UTC.
-        report: What the run did, if it ended well.
+        report: What the run did, if it ended well or is held.
         error: What it failed with, as `RowmillError.as_dict` gives it.
     """
 
@@ -104,7 +107,9 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def told(url: str, job: str, given: str, do: Callable[[], T], tell: Callable[[str], None]) -> T:
+def told(
+    url: str, job: str, given: str, do: Callable[[], T], tell: Callable[[str], None], *, workspace: str | None = None
+) -> T:
     """Do a run, and tell a webhook how it ended.
 
     Args:
@@ -113,6 +118,7 @@ def told(url: str, job: str, given: str, do: Callable[[], T], tell: Callable[[st
         given: The input.
         do: Does the run.
         tell: Takes what is worth knowing.
+        workspace: Where the run keeps its objects: the report of one that is held is there.
 
     Raises:
         ConfigurationError: The URL is none that may be told; the run has not begun.
@@ -123,21 +129,32 @@ def told(url: str, job: str, given: str, do: Callable[[], T], tell: Callable[[st
     try:
         end = do()
     except RowmillError as error:
-        notify(hook, notice_of(job, given, error), tell)
+        notify(hook, notice_of(job, given, error, workspace), tell)
         raise
     except Exception as error:
-        notify(hook, notice_of(job, given, RowmillError(f"unexpected {type(error).__name__}")), tell)
+        unexpected = RowmillError(f"unexpected {type(error).__name__}")
+        notify(hook, notice_of(job, given, unexpected, workspace), tell)
         raise
-    notify(hook, notice_of(job, given, end), tell)
+    notify(hook, notice_of(job, given, end, workspace), tell)
     return end
 
 
-def notice_of(job: str, given: str, end: object) -> Notice:
-    """Return what is told of a run's end."""
+def notice_of(job: str, given: str, end: object, workspace: str | None) -> Notice:
+    """Return what is told of a run's end: its report, or what it failed with; of a run that is held both."""
+    if isinstance(end, HeldError):
+        return Notice(HELD, job, given, now(), _held(str(end.context.get("run_id", "")), workspace), end.as_dict())
     if isinstance(end, RowmillError):
-        event = HELD if isinstance(end, HeldError) else FAILED
-        return Notice(event, job, given, now(), error=end.as_dict())
+        return Notice(FAILED, job, given, now(), error=end.as_dict())
     return Notice(DONE, job, given, now(), report=end)
+
+
+def _held(run_id: str, workspace: str | None) -> Report | None:
+    """Return the report of a run that is held, if its workspace is in sight."""
+    with suppress(RowmillError):
+        name = f"{wire.run_dir(run_id)}/{wire.HELD}"
+        data = workspace_at(workspace).get(name)
+        return None if data is None else codec.decode(data, Report, name=name)
+    return None
 
 
 def notify(hook: Hook, notice: Notice, tell: Callable[[str], None]) -> bool:

@@ -213,7 +213,8 @@ def _one(watch: Watch, file: File, deaths: dict[File, int]) -> Dropped:
     end = Dropped(path.name, state, now(), str(moved or ""), report, None if error is None else error.as_dict())
     watch.tell(end)
     if watch.hook is not None and state != WAITS:
-        told = notifying.notice_of(str(watch.words["job"]), str(path), error or report)
+        job, place = str(watch.words["job"]), watch.words.get("workspace")
+        told = notifying.notice_of(job, str(path), error or report, place)
         notifying.notify(watch.hook, told, watch.note)
     return end
 

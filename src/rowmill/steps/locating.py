@@ -162,6 +162,8 @@ def _readers(run: Run, manifest: Manifest, parts: Sequence[Partition], moved_to:
             raise InputError("standard input is not kept, so that no row of it can be shown", hint="run from a file")
         folder, name = place_of(url)
         storage = open_storage(folder)
+        if storage.stat(name) is None:
+            raise InputError(f"the input is no longer at {url}", hint="say where it is now: --input", url=url)
     if manifest.input.spooled and not copied:
         yield _held(decoded(_stream(storage, name), run.job.reads.encoding), parts)
     else:

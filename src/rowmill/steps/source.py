@@ -104,6 +104,22 @@ def spool(run: Run) -> Source:
     return _spooled(run)
 
 
+def check_not_replaced(run: Run) -> None:
+    """Refuse to publish what came of an input that was replaced: it would go over what comes of the newer one.
+
+    An input that is gone has no newer one.
+
+    Raises:
+        InputError: It was replaced.
+    """
+    if run.record.input == "-":
+        return
+    storage, name = input_place(run)
+    found = storage.stat(name)
+    if found is not None and found.version != run.record.input_version:
+        raise changed().at(url=run.record.input)
+
+
 def _spooled(run: Run) -> Source:
     found = run.workspace.stat(run.name(wire.SPOOL))
     if found is None:

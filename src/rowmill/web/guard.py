@@ -65,8 +65,7 @@ def guarded(inner: ASGIApp, entry: Entry) -> ASGIApp:
 
 def _at_the_door(request: Request, entry: Entry) -> Response | None:
     """Return what is answered in place of a page; None for whoever may go on."""
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    if entry.loopback and not is_loopback(host):  # another site's name that was made to lead here
+    if entry.loopback and not is_loopback(_host_of(request)):  # another site's name that was made to lead here
         return _refusal("This server is reached as 127.0.0.1 or localhost.", "open it under one of these names", 421)
     given = request.query_params.get("token")
     if given is not None and request.method == "GET":
@@ -74,6 +73,13 @@ def _at_the_door(request: Request, entry: Entry) -> Response | None:
     if entry.loopback or request.url.path.startswith("/static/") or may(request, entry):
         return None
     return _refusal(*MISSING, 401)
+
+
+def _host_of(request: Request) -> str:
+    try:
+        return urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    except ValueError:  # it is none
+        return ""
 
 
 WRONG = ("The token is not the one of this server.", "open the address that `rowmill ui` printed last")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from rowmill.errors import ConfigurationError
@@ -42,8 +43,11 @@ def bind(asked: Asked) -> Bound:
     """Take the address.
 
     Raises:
-        ConfigurationError: It is taken, is none of this machine's, or is reached from elsewhere and no token is given.
+        ConfigurationError: It is taken, is none of this machine's, or is reached from elsewhere and no token is given;
+            or the libraries are missing.
     """
+    if find_spec("starlette") is None or find_spec("uvicorn") is None:
+        raise ConfigurationError("pages are served by Starlette and uvicorn", hint="pip install 'rowmill[ui]'")
     if not access.is_loopback(asked.host) and not asked.token:
         raise ConfigurationError(
             f"{asked.host} is reached from other machines",
@@ -68,19 +72,12 @@ def serve(place: Storage, bound: Bound, asked: Asked, control: Callable[[str, st
         bound: The address.
         asked: What is asked for.
         control: Called with what is to be done, the run's id, and how many workers.
-
-    Raises:
-        ConfigurationError: The libraries are missing.
     """
-    try:
-        import uvicorn  # noqa: PLC0415 - an extra
+    import uvicorn  # noqa: PLC0415 - an extra
 
-        from rowmill.web.guard import Entry  # noqa: PLC0415
-        from rowmill.web.site import Site, app  # noqa: PLC0415
-    except ImportError:
-        raise ConfigurationError(
-            "pages are served by Starlette and uvicorn", hint="pip install 'rowmill[ui]'"
-        ) from None
+    from rowmill.web.guard import Entry  # noqa: PLC0415 - it imports the extra
+    from rowmill.web.site import Site, app  # noqa: PLC0415
+
     watching = Watching(place)
     if asked.metrics_file:
         metrics_file.keep(asked.metrics_file, lambda: metrics.of_runs(watching.runs(), most=metrics.ONE_BY_ONE))
