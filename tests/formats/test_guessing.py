@@ -87,6 +87,18 @@ def test_a_header_is_text_that_the_rows_below_do_not_have(text, header):
     assert look(text.encode(), whole=True).reads.header is header
 
 
+def test_lines_above_the_header_are_passed_over_and_a_trailer_is_told():
+    text = "HDR,2026-11-24,ACME\nid,amount\n" + "".join(f"{n},{n}.10\n" for n in range(9)) + "TRL,9,3\n"
+    found = look(text.encode(), whole=True)
+    assert (found.reads, found.key) == (Csv(skip_first=1), "id")
+    assert guess(found, "skip_first").value == "1"
+    assert "1 of 11 rows have another number of fields, the last one too" in guess(found, "columns").because
+
+
+def test_rows_of_uneven_length_are_no_lines_above_a_header():
+    assert look(b"a,b,c\n1,2\n", whole=True).reads.skip_first == 0
+
+
 def test_columns_of_one_name_are_renamed_and_the_file_reads():
     found = look(b"id,note,note\n1,x,y\n2,x,z\n", whole=True)
     assert found.reads == Csv(names=("id_1", "note_2", "note_3"))

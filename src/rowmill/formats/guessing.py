@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DELIMITERS = (",", ";", "\t", "|")
 MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 SURE, LIKELY, UNSURE = "sure", "likely", "unsure"
+MOST_BEFORE = 5  # lines above the header
 MOST_ODD = 0.02  # of the rows may have another number of fields
 KEY_NAME = re.compile(
     r"(^|[\W_])(id|key|no|nr|num|number|code|uuid|ref|reference)$|[a-z](Id|ID|Key|No|Nr|Number|Code)$"
@@ -35,7 +36,7 @@ class Guess(NamedTuple):
     """One thing that was guessed.
 
     Attributes:
-        what: `format`, `encoding`, `delimiter`, `quoting`, `header`, `columns` or `key`.
+        what: `format`, `encoding`, `delimiter`, `quoting`, `skip_first`, `header`, `columns` or `key`.
         value: What it is, in words.
         sure: `sure`, `likely` or `unsure`.
         because: What was seen.
@@ -92,7 +93,7 @@ def look(head: bytes, others: Sequence[bytes] = (), *, whole: bool) -> Look:
     if delimiter is None:
         shape = Guess("format", "lines", LIKELY, "no comma, semicolon, tab or bar parts the lines alike")
         return Look(Lines(encoding=encoding.value), None, "", (shape, encoding))
-    return _csv(text, encoding, delimiter)
+    return _csv(text, encoding, delimiter, whole=whole)
 
 
 def _encoding(head: bytes, others: Sequence[bytes]) -> Guess:
@@ -105,7 +106,7 @@ def _encoding(head: bytes, others: Sequence[bytes]) -> Guess:
             return Guess("encoding", "utf-8", LIKELY, "only ASCII was seen, which is the same in nearly every encoding")
         return Guess("encoding", "utf-8", SURE, "all characters that are no ASCII read well in it")
     windows = any(0x80 <= byte < 0xA0 for sample in samples for byte in sample)  # noqa: PLR2004 - no letters elsewhere
-    because = "and has the quotes or dashes of Windows" if windows else "and bytes do not tell which other it is"
+    because = "and has quotes, dashes or € of Windows" if windows else "and bytes do not tell which other it is"
     return Guess("encoding", "cp1252", LIKELY if windows else UNSURE, f"it is not UTF-8, {because}")
 
 
@@ -174,7 +175,7 @@ def _delimiter(text: str) -> Guess | None:
     return Guess("delimiter", delimiter, SURE if share >= 1 - MOST_ODD and rows > 1 else UNSURE, because)
 
 
-def _csv(text: str, encoding: Guess, delimiter: Guess) -> Look:
+def _csv(text: str, encoding: Guess, delimiter: Guess, *, whole: bool) -> Look:
     quoting = _quoting(text, delimiter.value)
     reads = Csv(delimiter=delimiter.value, quoting=quoting.value, encoding=encoding.value)  # type: ignore[arg-type]
     if reads.quoting == "none":
@@ -182,6 +183,8 @@ def _csv(text: str, encoding: Guess, delimiter: Guess) -> Look:
     else:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=reads.delimiter) if row]
     width = Counter(map(len, rows)).most_common(1)[0][0]
+    before = _rows_before(rows, width) if reads.quoting == "none" or '"' not in text else 0  # else rows are no lines
+    reads, rows = msgspec.structs.replace(reads, skip_first=before), rows[before:]
     header = _header(rows, width)
     names = rows[0] if header.value == "yes" else [f"column_{place + 1}" for place in range(width)]
     body = [row for row in (rows[1:] if header.value == "yes" else rows) if len(row) == len(names)]
@@ -198,10 +201,20 @@ def _csv(text: str, encoding: Guess, delimiter: Guess) -> Look:
     because = (
         "every row has as many fields" if not odd else f"{odd:,} of {len(rows):,} rows have another number of fields"
     )
+    if whole and len(rows[-1]) != width:
+        because += ", the last one too: it may be a trailer, which Csv(trailer=Trailer(…)) declares"
     listed = Guess("columns", f"{len(names)}", SURE if not odd else LIKELY, because)
     shape = Guess("format", "delimited text", delimiter.sure, "")
+    skipped = Guess("skip_first", f"{before}", LIKELY, "so many lines at the top have another number of fields")
     key = _key(names, body)
-    return Look(reads, columns, key.value, (shape, encoding, delimiter, quoting, header, listed, key))
+    guesses = (shape, encoding, delimiter, quoting, *([skipped] if before else []), header, listed, key)
+    return Look(reads, columns, key.value, guesses)
+
+
+def _rows_before(rows: Sequence[Sequence[str]], width: int) -> int:
+    """Return how many rows at the top have another number of fields, as a bank's or a report's own first line."""
+    before = next((at for at, row in enumerate(rows[: MOST_BEFORE + 1]) if len(row) == width), 0)
+    return before if len(rows) > 2 * before + 1 else 0
 
 
 def _quoting(text: str, delimiter: str) -> Guess:
