@@ -48,7 +48,7 @@ def look_back(run: Run, tell: Callable[[str], None], *, overwrite: bool) -> None
     if run.table is not None and run.table.settled() is None:
         if report.amendments:
             raise StateError(
-                f"{had}, after {len(report.amendments)} repairs or waivers, and its rows are gone from the table",
+                f"{had}, with repairs or waivers ({len(report.amendments)}), and its rows are gone from the table",
                 hint="put the table back and give the same command again, or give --fresh: then all rows are done "
                 "anew, and what was repaired and waived is forgotten",
                 run_id=run.id,
