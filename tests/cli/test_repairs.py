@@ -253,6 +253,16 @@ def test_a_run_anew_forgets_its_repairs(published):
     assert published.repair('ordinal,row\n2,"3,c"\n').counts.written == 3
 
 
+def test_rejects_of_a_run_that_ended_early_are_not_said_to_be_all(desk):
+    desk.write("job.py", JOB)
+    desk.write("in.csv", INPUT)
+    assert desk("run", "job.py", "in.csv", "--rows-per-partition", "2", "--workers", "1").code == 3
+    run = next((desk.folder / ".rowmill/runs").iterdir()).name
+    listed = desk("rejects", run)
+    assert (listed.code, listed.out.strip()) == (0, "no rejects")
+    assert "2 of 2 partitions are not done, and their rejects are not known" in listed.err
+
+
 def test_verbs_say_by_their_exit_codes_whose_turn_it_is(desk):
     desk.write("job.py", JOB)
     desk.write("in.csv", INPUT)

@@ -26,6 +26,7 @@ def rejects(run_id: str, *, as_csv: bool, workspace: str | None, as_json: bool) 
         raise click.UsageError("give --csv or --json, not both")
     from rowmill import api
 
+    _tell_what_is_open(run_id, workspace)
     if as_csv and not sys.stdout.isatty():
         click.echo(api.rejects_csv(run_id, workspace=workspace), nl=False)
         return
@@ -44,3 +45,13 @@ def rejects(run_id: str, *, as_csv: bool, workspace: str | None, as_json: bool) 
         telling.answer(layout.columns(("ordinal", "line", "", "reason", "row"), rows))
     else:
         telling.answer("no rejects")
+
+
+def _tell_what_is_open(run_id: str, workspace: str | None) -> None:
+    """Tell of partitions that are not done: what the run would reject there is not known."""
+    from rowmill import api
+
+    status = api.status(run_id, workspace=workspace)
+    if open_ := status.partitions - status.partitions_done:
+        of = layout.some(status.partitions, "partition")
+        telling.note(f"{open_:,} of {of} are not done, and their rejects are not known; `rowmill status {run_id}`")

@@ -39,5 +39,7 @@ def verify(
     if not result.ok:
         failed = ", ".join(check.name for check in result.checks if check.ok is False)
         raise IntegrityError(
-            f"the run does not verify: {failed}", hint="rowmill run … --fresh makes it anew", run_id=run_id
+            f"the run does not verify: {failed}",
+            hint="keep all as it is, and find out what was changed; `rowmill run … --fresh` makes it anew",
+            run_id=run_id,
         )
