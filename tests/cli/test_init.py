@@ -33,6 +33,12 @@ def test_the_job_that_is_written_runs_as_it_is(tmp_path, name, data):
     assert "proved" in done.stdout
 
 
+def test_what_comes_next_can_be_given_to_a_shell(tmp_path):
+    (tmp_path / "my file.csv").write_bytes(b"a,b\n1,2\n")
+    told = rowmill("init", "my file.csv", cwd=tmp_path).stdout
+    assert told.splitlines()[-1] == "next: rowmill try job.py 'my file.csv'"
+
+
 def test_a_file_that_is_there_is_not_replaced_unasked(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"a,b\n1,2\n")
     (tmp_path / "job.py").write_text("mine")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from rowmill.cli import declaring as declared
@@ -45,5 +47,5 @@ def init(
     telling.answer(
         f"{job_file} is written, from {layout.size(made.looked_at)} of {input}\n"
         f"{layout.columns(('guess', 'value', 'sure', 'because'), rows)}\n"
-        f"next: rowmill try {job_file} {input}"
+        f"next: {shlex.join(('rowmill', 'try', job_file, input))}"
     )
