@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gzip
 import json
+import os
 import subprocess
 
 import pytest
@@ -40,6 +41,23 @@ def test_a_budget_that_is_none_is_exit_2_before_there_is_a_run(desk: Desk) -> No
 @pytest.mark.parametrize("verb", [("verify",), ("evidence", "e.zip"), ("report",)])
 def test_a_run_that_is_not_there_is_told_as_such(desk: Desk, verb: tuple[str, ...]) -> None:
     refused(desk(verb[0], "0123", *verb[1:]), 5, f"there is no run 0123 in {desk.folder}/.rowmill")
+
+
+def test_an_output_replaces_no_folder_and_no_pipe_and_is_not_standard_output(desk: Desk) -> None:
+    desk.write("job.py", ECHO)
+    desk.write("in.csv", names(3))
+    (desk.folder / "folder").mkdir()
+    os.mkfifo(desk.folder / "pipe")
+    for name, said in (("folder", "is not a file"), ("pipe", "is not a file"), ("-", "not on standard output")):
+        refused(desk("run", "job.py", "in.csv", "--output", name, "--overwrite"), 2, said)
+    assert (desk.folder / "pipe").is_fifo()
+    refused(desk("run", "job.py", "pipe"), 3, "pipe is not a file")
+
+
+def test_an_address_without_a_scheme_is_no_table(desk: Desk) -> None:
+    desk.write("job.py", ECHO)
+    desk.write("in.csv", names(3))
+    refused(desk("run", "job.py", "in.csv", "--table", "orders.db"), 2, "says no kind of database", "sqlite:///")
 
 
 def test_a_missing_file_is_exit_3(desk: Desk) -> None:

@@ -52,11 +52,13 @@ def check_output(run: Run, *, overwrite: bool) -> None:
 
     Raises:
         StateError: There is one.
-        ConfigurationError: The folder is closed to us, which publishing would find out after all rows are done.
+        ConfigurationError: The folder is closed to us, which publishing would find out after all rows are done; or a
+            folder or a device has the name.
     """
     folder, name = place_of(run.record.output)
     if scheme_of(folder) in ("", "file"):
         _refuse_closed(path_of(folder))
+        _refuse_other_than_file(path_of(folder) / name)
     if overwrite or run.open_storage(folder).stat(name) is None:
         return
     if run.load(run.name(wire.PUBLISHING), Publishing) is None:
@@ -74,6 +76,12 @@ def _refuse_closed(folder: Path) -> None:
         raise ConfigurationError(
             f"{there}: no output can be written there", hint="check its rights, or give another --output"
         )
+
+
+def _refuse_other_than_file(path: Path) -> None:
+    """Refuse a folder's name, and that of a device, which a rename would take away from the whole machine."""
+    if path.exists() and not path.is_file():
+        raise ConfigurationError(f"{path} is not a file, and no output replaces it", hint="give another --output")
 
 
 def check_code_of(done: Report, run: Run, *, keep: bool) -> None:

@@ -119,6 +119,8 @@ def _received(asked: Asked, workspace: Storage, job: Job) -> Given:
 
 
 def _record(asked: Asked, job: Job, reference: str, given: Given, chosen: Mapping[str, settings.Value]) -> RunRecord:
+    if asked.output == "-":
+        raise ConfigurationError("an output appears whole, and not on standard output", hint="give a file's name")
     output = absolute(asked.output) if asked.output is not None else f"{given.url}_Output"
     if output == given.url:
         raise ConfigurationError("input and output are the same file", hint="give another --output", url=output)

@@ -180,6 +180,6 @@ def open_table(
 
         return PostgreSql(url, declared, run_id=run_id)
     raise ConfigurationError(
-        f"no table here opens {scheme}:// addresses",
+        f"no table here opens {scheme}:// addresses" if scheme else "the table's address says no kind of database",
         hint="use sqlite:///file.db, postgresql://host/database or dynamodb://region/table",
     )

@@ -81,7 +81,7 @@ class Files:
         """Open a file for reading by range."""
         path = self._path(name)
         try:
-            descriptor = os.open(path, os.O_RDONLY)
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe without a writer would hang
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}", hint="check the path", url=str(path)) from None
         try:
