@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rowmill import wire
 from rowmill.errors import ConfigurationError, StateError
-from rowmill.model.report import Report
+from rowmill.runners import remembering
 from rowmill.steps import merge as merging
 from rowmill.steps.generations import repairs_begun
 from rowmill.steps.output import Publishing
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rowmill.model.manifest import Manifest
+    from rowmill.model.report import Report
     from rowmill.steps import Run
 
 
@@ -106,15 +107,11 @@ def refuse_known_content(run: Run, manifest: Manifest, *, fresh: bool) -> None:
     """
     if fresh:
         return
-    for name in run.workspace.list(wire.RUNS):
-        if not name.endswith(f"/{wire.REPORT}") or name.startswith(run.name("")):
+    params = {f"param {name}": value for name, value in run.record.params.items()}
+    for other in remembering.others(run):
+        if (other.job, other.input.digest) != (run.record.job, manifest.input.digest):
             continue
-        other = run.load(name, Report)
-        if other is None or (other.job, other.input.digest) != (run.record.job, manifest.input.digest):
-            continue
-        same_params = {name: value for name, value in other.options.items() if name.startswith("param ")} == {
-            f"param {name}": value for name, value in run.record.params.items()
-        }
+        same_params = {name: value for name, value in other.options.items() if name.startswith("param ")} == params
         if same_params and (other.input.url, other.input.version) != (run.record.input, run.record.input_version):
             start_anew(run)
             raise StateError(

@@ -81,7 +81,7 @@ def published(run: Run, report: Report) -> str:
 
 
 def _refuse_changed(run: Run, report: Report, *, overwrite: bool) -> None:
-    later = [one for one in _others(run) if one.output.url == report.output.url and one.end >= report.end]
+    later = [one for one in others(run) if one.output.url == report.output.url and one.end >= report.end]
     if later:
         raise StateError(
             f"the run had ended well on {report.end}; run {later[-1].run_id}, of another version of its input or with "
@@ -105,7 +105,7 @@ def _refuse_older(run: Run) -> None:
         StateError: It is.
     """
     record = run.record
-    before = [one for one in _others(run) if (one.job, one.input.url) == (record.job, record.input)]
+    before = [one for one in others(run) if (one.job, one.input.url) == (record.job, record.input)]
     if before and identity.is_older(record.input_version, before[-1].input.version):
         raise StateError(
             f"the input is older than what run {before[-1].run_id} has done of the same name on {before[-1].end}",
@@ -114,9 +114,11 @@ def _refuse_older(run: Run) -> None:
         )
 
 
-def _others(run: Run) -> list[Report]:
-    """Return the reports of all other runs of the workspace, the latest last."""
-    own = run.name(wire.REPORT)
-    names = [name for name in run.workspace.list(wire.RUNS) if name.endswith(f"/{wire.REPORT}") and name != own]
-    found = in_order(lambda name: run.load(name, Report), names, READ_AT_ONCE)
+def others(run: Run) -> list[Report]:
+    """Return the reports of all other runs of the workspace that ended well, the latest last.
+
+    Cost: one request for each run, 16 at a time; what runs have besides is not listed.
+    """
+    names = (f"{wire.run_dir(run_id)}/{wire.REPORT}" for run_id in run.workspace.folders(wire.RUNS) if run_id != run.id)
+    found = in_order(lambda name: run.load(name, Report), list(names), READ_AT_ONCE)
     return sorted((one for one in found if one is not None), key=lambda one: one.end)
