@@ -167,6 +167,11 @@ def test_a_phone_shows_all_without_moving_sideways(shown: Shown, opened_page: Ca
     keep_picture(page, f"phone-{path.count('/')}-{path[6:10]}")
 
 
+def test_a_phone_shows_what_failed_whole(shown: Shown, opened_page: Callable[..., Page]) -> None:
+    page = opened_page(shown.served.url, f"/runs/{shown.failed}", shown.served.token, viewport=PHONE)
+    assert page.locator("#failures .scroll").evaluate("it => it.scrollWidth <= it.clientWidth")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_is_named_and_stands_out_in_both_colour_schemes(
     shown: Shown, live: Live, opened_page: Callable[..., Page], scheme: str
