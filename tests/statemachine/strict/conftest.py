@@ -83,7 +83,7 @@ class World:
     split_file: SplitFile
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: within it moto stands in for AWS in all of this process
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("cluster")
     with kubernetes.serving(folder, running=8, **QUICK) as cluster, running() as steps:
@@ -104,7 +104,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield World(cluster, root, steps, eks, split_file)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def synthesised(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Return the definition of each shape as AWS CDK makes it; pods are told where AWS is, and nothing else changes."""
     env = {**KEYS, "AWS_ENDPOINT_URL": world.steps.url}
