@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import subprocess
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from rowmill.cli.progress import lines
 from rowmill.tracker import View
 
-from .conftest import CLI, ECHO, SLOW, Desk, names
+from .conftest import CLI, ECHO, HANG_S, SLOW, Desk, names
 
 NOISY = ECHO.replace(
     "return row",
@@ -77,6 +78,18 @@ def test_a_closed_pipe_ends_a_command_quietly(desk: Desk, arguments: list[str]) 
         _, err = process.communicate()
     assert err == b""
     assert process.returncode == 141
+
+
+def test_an_answer_that_finds_no_room_is_exit_75_and_no_bug(desk: Desk) -> None:
+    desk.write("job.py", ECHO)
+    desk.write("in.csv", names(3))
+    with Path("/dev/full").open("wb") as full, desk.start("run", "job.py", "in.csv", stdout=full) as process:
+        told = process.stderr.read().decode()
+        assert process.wait(HANG_S) == 75
+    assert told.startswith("error: a disk is full")
+    assert "bug" not in told
+    assert "Exception ignored" not in told
+    assert desk("run", "job.py", "in.csv", "--json").code == 0
 
 
 def test_a_run_whose_reader_went_away_still_ends_well(desk: Desk) -> None:

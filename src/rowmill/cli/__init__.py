@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ import click
 from rowmill.cli import ending, signals, telling
 from rowmill.cli.declaring import Manner
 from rowmill.cli.group import rowmill
-from rowmill.errors import ConfigurationError, RowmillError, Stopped
+from rowmill.errors import ConfigurationError, RowmillError, Stopped, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +26,10 @@ def main() -> None:
     """Do what the command line asks for, and end the process."""
     signals.heed()
     code = outcome(sys.argv[1:])
-    if code == PIPE_CLOSED:
-        os._exit(code)  # the interpreter would complain that it cannot write out what nobody reads
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os._exit(code)  # the interpreter would complain that it cannot write out what nobody reads or keeps
     sys.exit(code)
 
 
@@ -60,7 +63,20 @@ def outcome(arguments: Sequence[str]) -> int:
         code = stop.exit_code
         ending.stopped(code)
     except Exception as error:  # noqa: BLE001 - the last place where it can be told in plain words
-        telling.bug(error, traceback_too=manner.verbose)
-        ending.error(RowmillError(telling.bug_text(error), hint="this is a bug: report it"))
-        code = UNEXPECTED
+        code = _unforeseen(error, verbose=manner.verbose)
     return code
+
+
+def _unforeseen(error: Exception, *, verbose: bool) -> int:
+    """Tell of what no place has translated: a disk that is full, most often that of standard output, or a bug."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        full = TransientError(
+            "a disk is full, perhaps the one that keeps standard output",
+            hint="make room, and give the same command again: what is done is not done twice",
+        )
+        telling.failure(full)
+        ending.error(full)
+        return full.exit_code
+    telling.bug(error, traceback_too=verbose)
+    ending.error(RowmillError(telling.bug_text(error), hint="this is a bug: report it"))
+    return UNEXPECTED
