@@ -140,6 +140,8 @@ def run(
         return coordinator.coordinate(made, how, tracked)
     finally:
         tracked.close()
+        if watch is not None:
+            watch(tracked.view())  # closing has asked the server once more whether it is there
         if made.table is not None:
             made.table.close()
 

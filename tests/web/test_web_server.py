@@ -275,4 +275,4 @@ def test_a_report_is_told_again_as_text_and_json(shown: Shown) -> None:
     assert json.loads(rowmill(shown.folder, "report", shown.finished, "--json"))["run_id"] == shown.finished
     without = start(shown.folder, "report", shown.failed)
     told, _ = without.communicate(timeout=60)
-    assert (without.returncode, "that is failed" in told) == (5, True)
+    assert (without.returncode, "its state is failed" in told) == (5, True)

@@ -99,7 +99,7 @@ def proof(report: Report) -> str:
     """Return the laws that were checked, in one line."""
     counts = report.counts
     return (
-        f"proved: {report.input.rows:,} rows in = {counts.written:,} written + {counts.all_filtered:,} filtered "
+        f"proved: {some(report.input.rows, 'row')} in = {counts.written:,} written + {counts.all_filtered:,} filtered "
         f"+ {counts.rejected:,} rejected; order checked"
     )
 
@@ -145,4 +145,4 @@ def ended_text(ended: Ended) -> str:
         ]
     )
     sums = " + ".join(f"{counts[name]:,} {name}" for name in ("written", "filtered", "rejected"))
-    return f"{block}\nproved: {counts['rows']:,} rows in = {sums}; order checked"
+    return f"{block}\nproved: {some(counts['rows'], 'row')} in = {sums}; order checked"

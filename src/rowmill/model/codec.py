@@ -32,5 +32,5 @@ def decode(data: bytes, kind: type[T], *, name: str) -> T:
     except msgspec.DecodeError as error:
         raise IntegrityError(
             f"{name} does not read as {kind.__name__}: {error}",
-            hint="the workspace was changed by hand or by another version; run again with --fresh",
+            hint="it was changed by hand or by another version; keep a copy of the workspace, then give --fresh",
         ) from None

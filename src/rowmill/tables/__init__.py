@@ -114,7 +114,8 @@ class OpenTable(Protocol):
             confirm: Called before the transaction commits; what it raises rolls all back.
 
         Raises:
-            ProcessingError: A key occurs twice and the job says `fail`, or the live table refuses a row.
+            InputError: A key occurs twice and the job says `fail`.
+            ProcessingError: The live table refuses a row.
         """
 
     def settled(self) -> Settlement | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rowmill.errors import ProcessingError
+from rowmill.errors import InputError
 from rowmill.job import Table
 from rowmill.tables import Settlement, open_table
 from rowmill.testing.failing import failure_of
@@ -165,7 +165,7 @@ def a_doubled_key_fails_if_the_job_says_so(place: Place) -> None:
         for index, rows in enumerate(parts):
             save(table, index, rows)
         error = failure_of(lambda: table.settle([0, 1]))  # noqa: B023 - called at once
-        assert isinstance(error, ProcessingError)
+        assert isinstance(error, InputError)
         assert error.hint
         assert table.count() == 0
         assert table.settled() is None

@@ -14,6 +14,7 @@ import pytest
 from tests.devcloud.kubernetes.running import HANGS_S, TRAP, main, running
 
 from rowmill.devcloud.kubernetes.kubelet.logs import log_path
+from rowmill.devcloud.kubernetes.kubelet.node import Slots
 
 RUNC = (
     "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
@@ -401,3 +402,25 @@ def test_nothing_of_a_pod_is_left_behind(cluster):
     while (cluster.folder / "pods" / uid).exists() or (cluster.folder / "logs" / "default" / uid).exists():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+class Asking:
+    """A pod that asks for room when it is told to look, and not before."""
+
+    def __init__(self):
+        self.told = 0
+
+    def look(self):
+        self.told += 1
+
+
+def test_two_rooms_that_are_free_at_once_go_to_two_pods():
+    slots, (a, b, c, d) = Slots(2), (Asking() for _ in range(4))
+    assert [slots.taken(one) for one in (a, b, c, d)] == [True, True, False, False]
+    slots.free(a)
+    slots.free(b)
+    assert c.told
+    assert not d.told
+    assert slots.taken(c)
+    assert d.told
+    assert slots.taken(d)

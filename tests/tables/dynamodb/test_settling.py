@@ -6,7 +6,7 @@ from zlib import crc32
 
 import pytest
 
-from rowmill.errors import ConfigurationError, IntegrityError, ProcessingError, TransientError
+from rowmill.errors import ConfigurationError, InputError, IntegrityError, TransientError
 from rowmill.storage import open_storage
 from rowmill.tables import Settlement
 from rowmill.tables.dynamodb import kept
@@ -39,7 +39,7 @@ def test_a_doubled_key_fails_and_is_told_where(table):
         one = opened(table, f"run-{number}", on_duplicate="fail")
         for index, ids in enumerate(parts):
             save(one, index, orders(*ids))
-        with pytest.raises(ProcessingError, match=where) as told:
+        with pytest.raises(InputError, match=where) as told:
             one.settle([0, 1], confirm=lambda: pytest.fail("nothing is to be confirmed"))
         assert told.value.hint
         assert one.settled() is None

@@ -20,7 +20,7 @@ from rowmill.model.receipt import Receipt, Reject
 from rowmill.runners.opening import workspace_at
 from rowmill.runners.starting import absolute
 from rowmill.steps.proof.comparing import BY_TABLE
-from rowmill.steps.proof.finished import Finished, finished, receipts_of
+from rowmill.steps.proof.finished import KEEP, Finished, finished, receipts_of
 from rowmill.storage import open_storage, place_of
 
 if TYPE_CHECKING:
@@ -175,5 +175,5 @@ def _refusals(run: Finished, receipt: Receipt) -> Iterator[Refusal]:
 def _needed(place: Storage, name: str) -> bytes:
     data = place.get(name)
     if data is None:
-        raise IntegrityError(f"{name} is gone from the workspace", hint="run again with --fresh")
+        raise IntegrityError(f"{name} is gone from the workspace", hint=KEEP)
     return data

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from rowmill.formats import Format
 
+KEEP = "keep a copy of the workspace for whoever looks into it; then --fresh does the run anew"
+
 
 class Finished(msgspec.Struct, frozen=True):
     """A run that ended well, as the workspace tells it.
@@ -84,7 +86,7 @@ def finished(place: Storage, run_id: str) -> Finished:
     record = _load(place, f"{directory}/{wire.RUN}", RunRecord)
     manifest = _load(place, f"{directory}/{wire.MANIFEST}", Manifest)
     if record is None or manifest is None:
-        raise IntegrityError(f"the manifest of run {run_id} is gone", hint="run again with --fresh", run_id=run_id)
+        raise IntegrityError(f"the manifest of run {run_id} is gone", hint=KEEP, run_id=run_id)
     receipts, repairs = _receipts(place, run_id, manifest, report)
     reads, writes = in_utf8(rebuilt(record.reads)), rebuilt(record.writes)
     return Finished(place, record, manifest, report, reads, writes, receipts, repairs)
@@ -101,7 +103,7 @@ def _receipts(
     kept = [repair for repair in repairs if repair is not None]
     current, held = renewed(there, kept)
     if held < report.generation:
-        raise IntegrityError(f"repair {held + 1} of run {run_id} is gone", hint="run again with --fresh", run_id=run_id)
+        raise IntegrityError(f"repair {held + 1} of run {run_id} is gone", hint=KEEP, run_id=run_id)
     return tuple(current.get(part.index) for part in manifest.partitions), tuple(kept)
 
 

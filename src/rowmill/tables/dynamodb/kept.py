@@ -33,7 +33,7 @@ FOOTER = struct.Struct(f">QQ{HASH_BYTES}s")
 PIECE_BYTES = 1024 * 1024
 SPAN_BYTES, GAP_BYTES = 4 * 1024 * 1024, 64 * 1024  # a request to S3 takes as long as reading some 100 KB
 AGAIN = "give the same command again: it goes on where it stopped"
-FRESH = "check what holds the workspace, then run again with --fresh"
+FRESH = "check what holds the workspace, and keep a copy of it; then --fresh does the run anew"
 
 
 class Place(NamedTuple):

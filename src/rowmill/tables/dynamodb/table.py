@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from rowmill import wire
-from rowmill.errors import ConfigurationError, IntegrityError, ProcessingError, TransientError
+from rowmill.errors import ConfigurationError, InputError, IntegrityError, TransientError
 from rowmill.model import codec
 from rowmill.model.capacity import write_units
 from rowmill.storage.ahead import in_order
@@ -182,7 +182,7 @@ class DynamoDb:
         """Write once more, of keys that occur in several partitions, the row that stays.
 
         Raises:
-            ProcessingError: A key occurs twice and the job says `fail`; rows of the run are in the table.
+            InputError: A key occurs twice and the job says `fail`; rows of the run are in the table.
             TransientError: A worker that was thought dead has replaced a partition's object meanwhile.
 
         Restart: safe to repeat at any point; a winner written twice is the same row.
@@ -220,7 +220,7 @@ class DynamoDb:
         """Return how many keys the partitions have, each counted by itself, and the winners of those in several.
 
         Raises:
-            ProcessingError: A key occurs twice and the job says `fail`.
+            InputError: A key occurs twice and the job says `fail`.
         """
         read = in_order(lambda one: read_index(self._workspace, one.name), ordered, READ_AT_ONCE)
         places = finding.gathered(read, indexes)
@@ -234,7 +234,7 @@ class DynamoDb:
         if not within and across is None:
             return
         where = "within a partition" if across is None else f"in partition {ordered[across.partition].partition}, again"
-        raise ProcessingError(
+        raise InputError(
             f"a key of the table {self._name!r} occurs twice in the input, {where}",
             hint="correct the input, or declare Table(on_duplicate='last') or 'first'; rows that came before are in "
             "the table",

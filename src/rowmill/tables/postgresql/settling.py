@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from rowmill.errors import ProcessingError
+from rowmill.errors import InputError, ProcessingError
 from rowmill.tables.postgresql.connecting import ROW_ERRORS, words_of
 from rowmill.tables.postgresql.names import NAME_BYTES, listed, literal, quoted
 
@@ -48,7 +48,7 @@ def leave_winners(db: psycopg.Connection, names: Names, declared: Table, keys: S
     """Leave one row per key in the staging table, with a unique index of the keys; return how many went.
 
     Raises:
-        ProcessingError: A key occurs twice, and the job says `fail`.
+        InputError: A key occurs twice, and the job says `fail`.
 
     Cost: one sort by key; a second one only where keys do occur twice.
     """
@@ -58,7 +58,7 @@ def leave_winners(db: psycopg.Connection, names: Names, declared: Table, keys: S
             db.execute(create)
     except psycopg.errors.UniqueViolation:
         if declared.on_duplicate == "fail":
-            raise ProcessingError(
+            raise InputError(
                 f"a key of {declared.name!r} occurs twice in the input",
                 hint="`rowmill check JOB INPUT` lists its lines; correct the input, or declare "
                 "Table(on_duplicate='last') or 'first'",

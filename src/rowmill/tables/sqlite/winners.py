@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from rowmill.errors import ProcessingError
+from rowmill.errors import InputError
 from rowmill.tables.sqlite.names import quoted, rowid_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def leave_winners(
         run_id: Whose markers say which partition a row belongs to.
 
     Raises:
-        ProcessingError: A key occurs twice, and the job says `fail`.
+        InputError: A key occurs twice, and the job says `fail`.
 
     Cost: one sort by key; a second one only where keys do occur twice.
     """
@@ -49,7 +49,7 @@ def leave_winners(
         db.execute(create)
     except apsw.ConstraintError:
         if declared.on_duplicate == "fail":
-            raise ProcessingError(
+            raise InputError(
                 f"a key of {declared.name!r} occurs twice in the input",
                 hint="`rowmill check JOB INPUT` lists its lines; correct the input, or declare "
                 "Table(on_duplicate='last') or 'first'",

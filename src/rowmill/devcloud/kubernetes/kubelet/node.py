@@ -66,7 +66,8 @@ class Slots:
                 return False
             self._asking.popleft()
             self._inside.add(life)
-            return True
+        self._wake()
+        return True
 
     def free(self, life: Life) -> None:
         """Give a pod's room to the next."""
@@ -74,9 +75,14 @@ class Slots:
             self._inside.discard(life)
             if life in self._asking:
                 self._asking.remove(life)
-            waiting = list(self._asking)[:1]
-        for other in waiting:
-            other.look()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let the first that asks look again if there is room: of two rooms that are free at once, the second too."""
+        with self._lock:
+            first = self._asking[0] if self._asking and len(self._inside) < self._count else None
+        if first is not None:
+            first.look()
 
 
 class Node:
