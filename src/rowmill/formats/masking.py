@@ -66,7 +66,14 @@ def masked_cells(
         raw: The row's text, without line end.
     """
     row = _row(reads, columns, raw)
-    return row and {name: HIDDEN if name in sensitive else value for name, value in row.items()}
+    return row and masked_values(row, sensitive)
+
+
+def masked_values(row: Any, sensitive: Sequence[str]) -> Any:
+    """Return a row, or a result, by column with the sensitive ones hidden; what has no columns as it is."""
+    if not isinstance(row, dict):
+        return row
+    return {name: HIDDEN if name in sensitive else value for name, value in row.items()}
 
 
 def _row(reads: Format, columns: tuple[str, ...] | None, raw: str) -> dict[str, Any] | None:

@@ -10,7 +10,6 @@ from rowmill.runners.clustered import in_cluster
 from rowmill.runners.deployed import checked as machine_checked
 from rowmill.runners.starting import NO_TABLE, Asked, absolute, job_of, start
 from rowmill.steps import split as splitting
-from rowmill.steps.source import spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -84,17 +83,10 @@ def plan(
     """
     if input == "-":
         raise ConfigurationError("standard input cannot be planned", hint="save it to a file first")
-    from tempfile import TemporaryDirectory
+    from rowmill.runners.unwritten import unwritten
 
-    with TemporaryDirectory(prefix="rowmill-plan-") as folder:
-        chosen = {
-            "table": NO_TABLE,
-            "workspace": folder,
-            "workers": workers,
-            "rows_per_partition": rows_per_partition,
-        }
-        made, _ = start(Asked(job, input, None, None, chosen))
-        return splitting.survey(made, spool(made))
+    with unwritten(job, input, workers=workers, rows_per_partition=rows_per_partition) as (made, source):
+        return splitting.survey(made, source)
 
 
 def expected(
@@ -278,13 +270,10 @@ def scan(job: Job | str, input: str, *, on: str | None = None) -> Scan | None:  
     Raises:
         InputError: The text breaks the declared rules.
     """
-    from tempfile import TemporaryDirectory
-
+    from rowmill.runners.unwritten import unwritten
     from rowmill.steps.scan import scan as scanned
 
     if settings.resolve({"on": on})["on"].value not in (None, "inline", "processes"):
         return None
-    with TemporaryDirectory(prefix="rowmill-check-") as folder:
-        made, _ = start(Asked(job, input, None, None, {"table": NO_TABLE, "workspace": folder}))
-        source = spool(made)
+    with unwritten(job, input) as (made, source):
         return scanned(made.job, source, splitting.survey(made, source))

@@ -17,8 +17,8 @@ from rowmill.model.expected import Sample, more_rows
 from rowmill.runners import coordinator
 from rowmill.runners.coordinator import How
 from rowmill.runners.starting import NO_TABLE, Asked, start
+from rowmill.runners.unwritten import unwritten
 from rowmill.steps.reading import chunks, places
-from rowmill.steps.source import spool
 from rowmill.steps.split import read_head
 from rowmill.steps.trailing import trailer_of, without_trailer
 from rowmill.tracker import open_tracker
@@ -46,9 +46,7 @@ def sampled(job: Job, given: str, params: Mapping[str, str] | None, *, saved: bo
     Raises:
         RowmillError: As the run would end on these rows.
     """
-    with TemporaryDirectory(prefix="rowmill-plan-") as folder:
-        asked = Asked(job, given, None, params, {"table": NO_TABLE, "workspace": f"{folder}/input"})
-        source = spool(start(asked).run)
+    with unwritten(job, given, params) as (_, source), TemporaryDirectory(prefix="rowmill-plan-") as folder:
         mine = copy.copy(job)
         mine.table = job.table if saved else None
         few = more = _timed(mine, source, Path(folder) / "few", FEW_ROWS, params)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from itertools import islice
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
 from rowmill.errors import ConfigurationError, InputError
 from rowmill.model.manifest import InputVersion, Manifest
-from rowmill.runners.starting import NO_TABLE, Asked, start
+from rowmill.runners.unwritten import unwritten
 from rowmill.steps.function.preparing import preparing
-from rowmill.steps.source import spool
 from rowmill.steps.split import read_head, survey
 from rowmill.steps.trailing import trailer_of
 from rowmill.steps.trial import RowAt, Tried, rows_from, try_rows
@@ -54,9 +52,7 @@ def trial(job: Job | str, given: str, *, rows: int, from_line: int, params: Mapp
     """
     if given == "-":
         raise ConfigurationError("standard input cannot be tried", hint="save it to a file first")
-    with TemporaryDirectory(prefix="rowmill-try-") as folder:
-        run, _ = start(Asked(job, given, None, params, {"table": NO_TABLE, "workspace": folder}))
-        source = spool(run)
+    with unwritten(job, given, params) as (run, source):
         real_ids = source.bytes <= DIGESTED_BYTES
         manifest = survey(run, source) if real_ids else _unread(run, source)
         found = _rows(source, manifest, rows, from_line)

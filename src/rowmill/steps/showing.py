@@ -9,7 +9,7 @@ import msgspec
 
 from rowmill import wire
 from rowmill.formats.csv import Csv
-from rowmill.formats.masking import HIDDEN
+from rowmill.formats.masking import HIDDEN, masked_values
 from rowmill.model.repair import waived
 from rowmill.model.report import Report
 from rowmill.steps.generations import corrected, filtered_in, rejects_in, seen
@@ -17,7 +17,7 @@ from rowmill.steps.locating import Held, values_of
 from rowmill.steps.process import gz
 from rowmill.steps.reading import chunks, places
 from rowmill.steps.source import in_utf8
-from rowmill.steps.trial import FAILED, FILTERED, REJECTED, WRITTEN, column_of, masked
+from rowmill.steps.trial import FAILED, FILTERED, REJECTED, WRITTEN, column_of
 from rowmill.storage import place_of
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def show(run: Run, manifest: Manifest, row: Located, failure: RowmillError | Non
         line=row.chunk.first_line,
         partition=row.partition.index,
         text=HIDDEN if hidden else _text(reads, row.chunk.data),
-        read=masked(values, hidden),
+        read=masked_values(values, hidden),
         outcome=fate.outcome,
         reason=fate.reason,
         corrected=HIDDEN if text and hidden else text,
@@ -230,13 +230,13 @@ def _table_row(run: Run, values: dict[str, Any]) -> tuple[dict[str, Any] | None,
     found = next(iter(table.rows([tuple(values[name] for name in declared.keys)])))
     if found is None:
         return None, "the table has no row of this key"
-    return masked(found, [column_of(declared, name) for name in run.job.sensitive]), ""
+    return masked_values(found, [column_of(declared, name) for name in run.job.sensitive]), ""
 
 
 def _masked_line(run: Run, writes: Format, receipt: Receipt, line: bytes, made: dict[str, Any]) -> str:
     if not run.job.sensitive:
         return _text(writes, line)
-    return _text(writes, writes.encode([masked(made, run.job.sensitive)], receipt.columns)) if made else HIDDEN
+    return _text(writes, writes.encode([masked_values(made, run.job.sensitive)], receipt.columns)) if made else HIDDEN
 
 
 def _text(form: Format, raw: bytes) -> str:

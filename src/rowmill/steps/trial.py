@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rowmill.errors import ProcessingError, RowmillError, TransientError
-from rowmill.formats.masking import HIDDEN
 from rowmill.formats.masking import hidden as hidden_in
+from rowmill.formats.masking import masked_values
 from rowmill.job import Skip
 from rowmill.steps.function.converting import plain
 from rowmill.steps.function.outcome import Rejected
@@ -139,7 +139,7 @@ class Outcome(NamedTuple):
         if found is None:
             return cls(FAILED, "the function returned None", None, None)
         value, writes = plain(found), run.job.writes
-        shown = masked(value, run.job.sensitive)
+        shown = masked_values(value, run.job.sensitive)
         try:
             line = writes.encode([shown], writes.columns_of(shown)).decode(writes.encoding)
         except ProcessingError as error:
@@ -155,8 +155,8 @@ def _tried(run: Run, row: RowAt, given: dict[str, Any], once: Outcome, again: Ou
         line=row.chunk.first_line,
         outcome=once.kind,
         reason=hidden_in(once.reason, given, hidden),
-        read=masked(given, hidden),
-        table=None if saved is None else masked(saved, [column_of(table, name) for name in hidden]),
+        read=masked_values(given, hidden),
+        table=None if saved is None else masked_values(saved, [column_of(table, name) for name in hidden]),
         output=once.output,
         differs=_differs(once, again),
     )
@@ -174,13 +174,6 @@ def table_row(declared: Table, value: Any) -> dict[str, Any]:
 def column_of(declared: Table | None, name: str) -> str:
     """Return how a table names a result's column."""
     return name if declared is None or declared.columns is None else declared.columns.get(name, name)
-
-
-def masked(value: Any, hidden: Sequence[str]) -> Any:
-    """Return a value by column without what no view may show."""
-    if not isinstance(value, dict):
-        return value
-    return {name: HIDDEN if name in hidden else cell for name, cell in value.items()}
 
 
 def _differs(once: Outcome, again: Outcome) -> tuple[str, ...]:
